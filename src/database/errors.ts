@@ -1,0 +1,131 @@
+import {
+  errorCode,
+  errorMessage,
+  failed,
+  invalid,
+  isOperatorError,
+  type OperatorError,
+  unreachable,
+} from '../system/errors.js';
+import type { DatabaseTarget } from './target.js';
+
+interface Known {
+  make: (code: string, message: string, options: { hint: string; cause: unknown }) => OperatorError;
+  code: string;
+  what: string;
+  hint: string;
+}
+
+const inspect = 'Run `reviewops db ping` for the details.';
+
+/** By SQLSTATE (or its class), or by the code of a Node network error. */
+const known: Record<string, Known> = {
+  '28P01': {
+    make: unreachable,
+    code: 'DATABASE_PASSWORD_REJECTED',
+    what: 'The database refused the password',
+    hint: 'Check the user and password in NEON_DB_URL; a password that was reset is dead at once.',
+  },
+  '28000': {
+    make: unreachable,
+    code: 'DATABASE_LOGIN_REJECTED',
+    what: 'The database refused the login',
+    hint: 'Check user, sslmode=require and the server’s pg_hba.conf.',
+  },
+  '3D000': {
+    make: unreachable,
+    code: 'DATABASE_NOT_FOUND',
+    what: 'The database does not exist',
+    hint: 'Check the database name at the end of NEON_DB_URL.',
+  },
+  '42P01': {
+    make: invalid,
+    code: 'TABLE_NOT_FOUND',
+    what: 'A table does not exist',
+    hint: 'Run `reviewops db init`, or correct source.tables and source.entities in the configuration.',
+  },
+  '3F000': {
+    make: invalid,
+    code: 'SCHEMA_NOT_FOUND',
+    what: 'A schema does not exist',
+    hint: 'Run `reviewops db init`, or correct source.schema in the configuration.',
+  },
+  '42703': {
+    make: invalid,
+    code: 'COLUMN_NOT_FOUND',
+    what: 'A column does not exist',
+    hint: 'The table was changed: correct source.entities in the configuration, or restore the column.',
+  },
+  '42501': {
+    make: failed,
+    code: 'DATABASE_PERMISSION_DENIED',
+    what: 'The role lacks a right',
+    hint: 'Grant it to the role in NEON_DB_URL, or use a role that has it.',
+  },
+  '53100': {
+    make: failed,
+    code: 'DATABASE_DISK_FULL',
+    what: 'The database server’s disk is full',
+    hint: 'Free space on the server; nothing of this step was kept.',
+  },
+  '53300': {
+    make: unreachable,
+    code: 'DATABASE_TOO_MANY_CONNECTIONS',
+    what: 'The server accepts no more connections',
+    hint: 'Lower pipeline.parallelism, or end idle sessions.',
+  },
+  '55P03': {
+    make: failed,
+    code: 'DATABASE_LOCK_TIMEOUT',
+    what: 'A lock was not free in time',
+    hint: 'Another session holds it; see pg_locks, then run it again (database.lockTimeoutSeconds).',
+  },
+  '57014': {
+    make: failed,
+    code: 'DATABASE_STATEMENT_CANCELLED',
+    what: 'The server cancelled the statement',
+    hint: 'It ran into a time limit (database.statementTimeoutSeconds) or was cancelled by hand.',
+  },
+};
+
+/** Codes that mean: there is no usable connection (any more). */
+const lost =
+  /^(08|57P0[123])|^(ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EPIPE|ENOENT)$/;
+const lostMessages =
+  /Connection terminated|timeout expired|connection timeout|Client has encountered a connection error|not queryable/i;
+
+/**
+ * Names a PostgreSQL or connection error: what, where (`target.description`, never the URL), what
+ * next. An error it does not know keeps the server's message under `DATABASE_ERROR`.
+ */
+export function describeDatabaseError(
+  error: unknown,
+  target: DatabaseTarget,
+  purpose: string,
+): unknown {
+  if (isOperatorError(error)) return error;
+  const code = errorCode(error) ?? '';
+  const message = errorMessage(error);
+  const where = `${target.description} (${purpose})`;
+  const entry = known[code];
+  if (entry !== undefined) {
+    return entry.make(entry.code, `${entry.what}: ${message} — ${where}.`, {
+      hint: entry.hint,
+      cause: error,
+    });
+  }
+  if (lost.test(code) || lostMessages.test(message)) {
+    return unreachable(
+      'DATABASE_UNREACHABLE',
+      `No connection to the database at ${where}: ${message || code}.`,
+      { hint: inspect, cause: error },
+    );
+  }
+  if (/^[0-9A-Z]{5}$/.test(code)) {
+    return failed('DATABASE_ERROR', `The database reports ${code}: ${message} — ${where}.`, {
+      hint: inspect,
+      cause: error,
+    });
+  }
+  return error;
+}

@@ -1,0 +1,51 @@
+import { stat } from 'node:fs/promises';
+import { type Engine, literal, quoteName } from './session.js';
+
+export interface ParquetDescription {
+  columns: { name: string; type: string }[];
+  rows: number;
+  bytes: number;
+  /** Smallest and largest value of each asked column, as text; null where all values are null. */
+  ranges: Record<string, { min: string | null; max: string | null }>;
+}
+
+/**
+ * Writes the rows of a query to one Parquet file: ZSTD, with bloom filters that also cover
+ * columns of many distinct values, so that an absent id is ruled out without reading a page.
+ */
+export async function writeParquet(engine: Engine, select: string, path: string): Promise<void> {
+  await engine.run(
+    `COPY (${select}) TO ${literal(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)`,
+  );
+}
+
+/** Reads a Parquet file's shape from its footer, without touching its data pages. */
+export async function describeParquet(
+  engine: Engine,
+  path: string,
+  rangeColumns: readonly string[] = [],
+): Promise<ParquetDescription> {
+  const file = literal(path);
+  const columns = await engine.rows<{ name: string; type: string }>(
+    `SELECT column_name AS name, column_type AS type FROM (DESCRIBE SELECT * FROM read_parquet(${file}))`,
+  );
+  const [footer] = await engine.rows<{ rows: number }>(
+    `SELECT num_rows AS rows FROM parquet_file_metadata(${file})`,
+  );
+  const present = rangeColumns.filter((name) => columns.some((column) => column.name === name));
+  const ranges: ParquetDescription['ranges'] = {};
+  if (present.length > 0) {
+    const [row] = await engine.rows<Record<string, string | null>>(
+      `SELECT ${present
+        .flatMap((name, index) => [
+          `CAST(min(${quoteName(name)}) AS VARCHAR) AS min${index}`,
+          `CAST(max(${quoteName(name)}) AS VARCHAR) AS max${index}`,
+        ])
+        .join(', ')} FROM read_parquet(${file})`,
+    );
+    present.forEach((name, index) => {
+      ranges[name] = { min: row?.[`min${index}`] ?? null, max: row?.[`max${index}`] ?? null };
+    });
+  }
+  return { columns, rows: footer?.rows ?? 0, bytes: (await stat(path)).size, ranges };
+}

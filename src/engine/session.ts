@@ -1,0 +1,146 @@
+import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import {
+  errorCode,
+  errorMessage,
+  failed,
+  interrupted,
+  isOperatorError,
+  throwIfAborted,
+} from '../system/errors.js';
+
+export interface EngineOptions {
+  /** Such as `768MB`; larger work spills to `scratch`. */
+  memoryLimit: string;
+  threads: number;
+  /** Directory for spilled data; removed by whoever made it. */
+  scratch: string;
+  signal: AbortSignal;
+  /** A database file under `scratch` for intermediate tables; default in memory. */
+  file?: string;
+}
+
+/** Values that can be bound to a statement. */
+export type EngineValue = string | number | bigint | boolean | null;
+
+/**
+ * A DuckDB session with bounded memory. Statements are interrupted when the signal fires.
+ * Errors are OperatorErrors: `ENGINE_OUT_OF_MEMORY`, `DISK_FULL`, `FILE_CORRUPT`,
+ * `ENGINE_FAILED`, `INTERRUPTED`.
+ */
+export interface Engine {
+  run(sql: string, values?: EngineValue[]): Promise<void>;
+  /** All rows of a small result; integers beyond 2^53 and decimals come as strings. */
+  rows<Row>(sql: string, values?: EngineValue[]): Promise<Row[]>;
+  close(): void;
+}
+
+/** Quotes a string literal of the engine's SQL. */
+export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+/** Quotes an identifier of the engine's SQL. */
+export const quoteName = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
+export async function openEngine(options: EngineOptions): Promise<Engine> {
+  // The native library takes a tenth of a second to load: only commands that need it pay.
+  const { DuckDBInstance: Instance } = await import('@duckdb/node-api');
+  throwIfAborted(options.signal);
+  const instance = await Instance.create(options.file ?? ':memory:', {
+    memory_limit: options.memoryLimit,
+    threads: String(options.threads),
+    temp_directory: options.scratch,
+    preserve_insertion_order: 'false',
+    // Nothing is downloaded and no extension is loaded that is not in the package.
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+  });
+  const connection = await instance.connect();
+  const session = new EngineSession(instance, connection, options);
+  await session.run("SET TimeZone = 'UTC'");
+  return session;
+}
+
+class EngineSession implements Engine {
+  readonly #instance: DuckDBInstance;
+  readonly #connection: DuckDBConnection;
+  readonly #options: EngineOptions;
+  readonly #interrupt: () => void;
+
+  constructor(instance: DuckDBInstance, connection: DuckDBConnection, options: EngineOptions) {
+    this.#instance = instance;
+    this.#connection = connection;
+    this.#options = options;
+    this.#interrupt = () => connection.interrupt();
+    options.signal.addEventListener('abort', this.#interrupt);
+  }
+
+  async run(sql: string, values?: EngineValue[]): Promise<void> {
+    await this.#guard(() => this.#connection.run(sql, values));
+  }
+
+  async rows<Row>(sql: string, values?: EngineValue[]): Promise<Row[]> {
+    const rows = await this.#guard(async () => {
+      const reader = await this.#connection.runAndReadAll(sql, values);
+      return reader.getRowObjectsJS();
+    });
+    return rows.map((row) => plainRow(row)) as Row[];
+  }
+
+  close(): void {
+    this.#options.signal.removeEventListener('abort', this.#interrupt);
+    this.#connection.closeSync();
+    this.#instance.closeSync();
+  }
+
+  async #guard<T>(work: () => Promise<T>): Promise<T> {
+    throwIfAborted(this.#options.signal);
+    try {
+      return await work();
+    } catch (error) {
+      throw describeEngineError(error, this.#options);
+    }
+  }
+}
+
+/** Integers that fit become numbers; the driver gives every BIGINT as a bigint. */
+function plainRow(row: Record<string, unknown>): Record<string, unknown> {
+  const plain: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(row)) {
+    plain[name] =
+      typeof value === 'bigint' && Number.isSafeInteger(Number(value)) ? Number(value) : value;
+  }
+  return plain;
+}
+
+function describeEngineError(error: unknown, options: EngineOptions): unknown {
+  if (options.signal.aborted) {
+    return isOperatorError(options.signal.reason) ? options.signal.reason : interrupted();
+  }
+  const message = errorMessage(error);
+  if (
+    /No space left on device|Disk quota exceeded/i.test(message) ||
+    errorCode(error) === 'ENOSPC'
+  ) {
+    return failed('DISK_FULL', `No space is left on the disk that holds ${options.scratch}.`, {
+      hint: 'Free space there (df -h), or choose another place with --home, then run it again.',
+      cause: error,
+    });
+  }
+  if (/^Out of Memory Error/i.test(message)) {
+    return failed(
+      'ENGINE_OUT_OF_MEMORY',
+      `The query engine needs more than its limit of ${options.memoryLimit}.`,
+      { hint: 'Raise pipeline.memoryLimit, or lower pipeline.threads.', cause: error },
+    );
+  }
+  const corrupt = /(?:file|reading) ['"]([^'"]+\.parquet)['"]/i.exec(message);
+  if (
+    corrupt !== null &&
+    /Invalid Input|IO Error|Serialization|snappy|zstd|footer|magic/i.test(message)
+  ) {
+    return failed('FILE_CORRUPT', `The Parquet file ${corrupt[1]} cannot be read: ${message}`, {
+      hint: '`reviewops batch verify` names the damaged files; rerun the stage that wrote them.',
+      cause: error,
+    });
+  }
+  return failed('ENGINE_FAILED', `The query engine failed: ${message}`, { cause: error });
+}

@@ -1,0 +1,65 @@
+import { invalid } from '../system/errors.js';
+import { isLayer, type Key, type Layer } from './lake.js';
+
+/** Everything that knows how keys look. Nothing else builds or takes apart a key. */
+
+const batchIdPattern = /^\d{8}_\d{6}(_[a-z0-9]{1,8})?$/;
+
+export const isBatchId = (text: string): boolean => batchIdPattern.test(text);
+
+/** The id itself, or `BATCH_ID_INVALID`. */
+export function checkBatchId(text: string): string {
+  if (isBatchId(text)) return text;
+  throw invalid('BATCH_ID_INVALID', `"${text}" is not a batch id.`, {
+    hint: 'A batch id looks like 20260131_235959; `reviewops batch list` shows those that exist.',
+  });
+}
+
+/** `YYYYMMDD_HHMMSS` of the moment, in UTC, with a suffix when given. */
+export function formatBatchId(now: Date, suffix = ''): string {
+  const digits = now.toISOString().replace(/[-:]/g, '');
+  return `${digits.slice(0, 8)}_${digits.slice(9, 15)}${suffix === '' ? '' : `_${suffix}`}`;
+}
+
+export const batchPrefix = (layer: Layer, batchId: string): Key => `${layer}/batch=${batchId}/`;
+
+export const manifestKey = (layer: Layer, batchId: string): Key =>
+  `${batchPrefix(layer, batchId)}manifest.json`;
+
+/**
+ * Key of one Parquet file of a table. `generation` counts how often the layer of this batch was
+ * published: a rerun writes beside the files it replaces, so that readers of the old manifest are
+ * not disturbed and a crash leaves one or the other.
+ */
+export function tableFileKey(
+  layer: Layer,
+  batchId: string,
+  table: string,
+  file: { part: number; parts: number; generation: number },
+): Key {
+  const suffix = file.generation === 1 ? '' : `-g${file.generation}`;
+  const name =
+    file.parts === 1
+      ? `${table}${suffix}.parquet`
+      : `${table}/part-${String(file.part).padStart(5, '0')}${suffix}.parquet`;
+  return batchPrefix(layer, batchId) + name;
+}
+
+/** Layer and batch of a key inside a batch; undefined for any other key. */
+export function parseBatchKey(
+  key: Key,
+): { layer: Layer; batchId: string; rest: string } | undefined {
+  const [layer = '', batch = '', ...rest] = key.split('/');
+  const batchId = batch.startsWith('batch=') ? batch.slice('batch='.length) : '';
+  return isLayer(layer) && isBatchId(batchId) && rest.length > 0
+    ? { layer, batchId, rest: rest.join('/') }
+    : undefined;
+}
+
+export const leasesPrefix: Key = 'leases/';
+export const leaseKey = (name: string): Key => `${leasesPrefix}${name}.json`;
+export const batchLeaseName = (batchId: string): string => `batch=${batchId}`;
+
+export const logsPrefix: Key = 'logs/';
+export const runLogKey = (runId: string): Key => `${logsPrefix}${runId}.jsonl`;
+export const runMetricsKey: Key = `${logsPrefix}last_run_metrics.json`;

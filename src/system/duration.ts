@@ -1,0 +1,30 @@
+const units = { d: 86_400, h: 3_600, m: 60, s: 1 } as const;
+
+/** `3m 12s`, `2.4 s`: for people. Takes seconds. */
+export function formatSeconds(seconds: number): string {
+  if (seconds < 10) return `${seconds.toFixed(seconds < 1 ? 2 : 1)} s`;
+  if (seconds < 60) return `${Math.round(seconds)} s`;
+  const parts: string[] = [];
+  let rest = Math.round(seconds);
+  for (const [name, size] of Object.entries(units)) {
+    const count = Math.floor(rest / size);
+    rest -= count * size;
+    if (count > 0) parts.push(`${count}${name}`);
+  }
+  return parts.slice(0, 2).join(' ');
+}
+
+/** `1.2 GB`, decimal units: for people. */
+export function formatBytes(bytes: number): string {
+  const names = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let value = bytes;
+  let index = 0;
+  while (value >= 1000 && index < names.length - 1) {
+    value /= 1000;
+    index += 1;
+  }
+  return `${index === 0 ? value : value.toFixed(value < 10 ? 2 : 1)} ${names[index]}`;
+}
+
+/** `1,234,567`: for people. */
+export const formatCount = (count: number): string => count.toLocaleString('en-US');

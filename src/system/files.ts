@@ -1,0 +1,106 @@
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { errorCode, failed, type OperatorError } from './errors.js';
+
+/** Makes a directory entry durable: a rename survives a power cut only after this. */
+export async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, constants.O_RDONLY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Like `mkdir -p`, and durable: each directory made is synced in its parent. */
+export async function makeDirectory(directory: string, mode = 0o777): Promise<void> {
+  const first = await mkdir(directory, { recursive: true, mode });
+  if (first === undefined) return;
+  for (let made = directory; ; made = dirname(made)) {
+    await syncDirectory(dirname(made));
+    if (made === first || made === dirname(made)) return;
+  }
+}
+
+export interface WriteOptions {
+  /** File mode; 0o600 for anything secret. */
+  mode?: number;
+}
+
+/**
+ * Replaces a file in one step: after a crash at any point the path holds the old bytes or the
+ * new ones, complete and synced.
+ */
+export async function writeFileAtomic(
+  path: string,
+  data: string | Uint8Array,
+  options: WriteOptions = {},
+): Promise<void> {
+  await makeDirectory(dirname(path));
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(temporary, 'wx', options.mode ?? 0o666);
+    await handle.writeFile(data);
+    await handle.sync();
+    await handle.close();
+    handle = undefined;
+    await rename(temporary, path);
+  } catch (error) {
+    await handle?.close();
+    await rm(temporary, { force: true });
+    throw describeFileError(error, path);
+  }
+  await syncDirectory(dirname(path));
+}
+
+/** Syncs a finished file to disk, by path. */
+export async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r+');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+const fileErrors: Record<string, { code: string; what: string; hint: string }> = {
+  ENOSPC: {
+    code: 'DISK_FULL',
+    what: 'No space is left on the disk that holds',
+    hint: 'Free space there (df -h), or choose another place with --home or lake.path, then run it again.',
+  },
+  EDQUOT: {
+    code: 'DISK_FULL',
+    what: 'The disk quota is used up for',
+    hint: 'Free space or raise the quota, then run it again.',
+  },
+  EACCES: {
+    code: 'PERMISSION_DENIED',
+    what: 'Permission denied for',
+    hint: 'Run it as the owner of that path, or choose another place with --home or lake.path.',
+  },
+  EPERM: {
+    code: 'PERMISSION_DENIED',
+    what: 'Operation not permitted on',
+    hint: 'Run it as the owner of that path, or choose another place with --home or lake.path.',
+  },
+  EROFS: {
+    code: 'READ_ONLY_DISK',
+    what: 'The file system is read-only at',
+    hint: 'Choose a writable place with --home or lake.path.',
+  },
+};
+
+/**
+ * Turns a file system error the operator can cure (disk full, permission, read-only) into an
+ * OperatorError that names the path; any other error is returned as it is.
+ */
+export function describeFileError(error: unknown, path: string): OperatorError | unknown {
+  const known = fileErrors[errorCode(error) ?? ''];
+  return known === undefined
+    ? error
+    : failed(known.code, `${known.what} ${path}.`, { hint: known.hint, cause: error });
+}
