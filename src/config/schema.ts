@@ -140,7 +140,7 @@ const serving = z.strictObject({
   table: identifier.default('fact_reviews').describe('The table that the gold layer is loaded to.'),
   refreshViews: z
     .array(identifier)
-    .default([])
+    .default(['product_summary'])
     .describe('Materialised views of the serving schema, refreshed after a load.'),
 });
 
