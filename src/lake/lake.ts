@@ -15,7 +15,7 @@ export interface LakeObject {
   key: Key;
   bytes: number;
   modifiedAt: Date;
-  /** Changes whenever the object's content is replaced. Opaque; for `ifMatch`. */
+  /** Changes whenever the object is replaced by another content. Opaque; for `ifMatch`. */
   etag: string;
 }
 
@@ -38,8 +38,8 @@ export interface LocalCopy {
  *
  * Every write is atomic and durable: a reader sees the old object or the new one, complete, and a
  * power cut leaves one of the two. Errors are OperatorErrors that name the lake and the key:
- * `OBJECT_NOT_FOUND`, `OBJECT_EXISTS`, `OBJECT_CHANGED`, `DISK_FULL`, `PERMISSION_DENIED`,
- * `LAKE_UNREACHABLE`.
+ * `OBJECT_NOT_FOUND`, `OBJECT_EXISTS`, `OBJECT_CHANGED`, `KEY_INVALID`, `DISK_FULL`,
+ * `PERMISSION_DENIED`, `LAKE_UNREACHABLE`.
  */
 export interface Lake {
   /** For messages: `the local lake /srv/data`. */
@@ -52,11 +52,17 @@ export interface Lake {
   read(key: Key): Promise<Buffer>;
   openRead(key: Key): Promise<Readable>;
   put(key: Key, body: string | Uint8Array, condition?: PutCondition): Promise<LakeObject>;
-  /** Stores a finished local file and consumes it: afterwards the local path is gone. */
-  putFile(key: Key, path: string): Promise<LakeObject>;
+  /**
+   * Stores a finished local file and consumes it: afterwards the local path is gone. It is still
+   * there when the put failed.
+   */
+  putFile(key: Key, path: string, condition?: PutCondition): Promise<LakeObject>;
   /** Makes the object readable as a local file; temporary copies go under `scratch`. */
   fetch(key: Key, scratch: string): Promise<LocalCopy>;
-  /** Deletes; a key that is absent is no error. Resolves when all are gone. */
+  /**
+   * Deletes; a key that is absent is no error. Resolves when all are gone. Unconditional: beside
+   * a conditional write of the same key at the same moment either may come last.
+   */
   remove(keys: readonly Key[]): Promise<void>;
   /** Deletes only while the object still has this etag; false when it changed or is gone. */
   removeIfMatch(key: Key, etag: string): Promise<boolean>;
