@@ -1,0 +1,45 @@
+import type { LoadedConfig } from '../config/load.js';
+import type { Config } from '../config/schema.js';
+import type { Secrets } from '../config/secrets.js';
+import type { DatabaseTarget } from '../database/target.js';
+import type { Lake } from '../lake/lake.js';
+import type { JobContext } from '../system/progress.js';
+import type { Answers, Destruction } from './confirm.js';
+import type { Terminal } from './terminal.js';
+
+/** What a command works with. Everything costly is made on first use and kept. */
+export interface CommandContext extends JobContext {
+  /** The same `report`, `signal` and `now`, to hand to a domain. */
+  job: JobContext;
+  /** Absolute path of the state directory; it may not exist yet. */
+  home: string;
+  cwd: string;
+  tool: { name: string; version: string };
+  /** Stdin and stderr are a terminal, and neither --no-input nor CI says that nobody is there. */
+  interactive: boolean;
+  quiet: boolean;
+  verbose: boolean;
+  json: boolean;
+  /** Of stdout. */
+  terminal: Terminal;
+  /** The command line as typed, without the program's name. */
+  argv: readonly string[];
+
+  /** The validated configuration, with the profile applied. */
+  config(): Promise<Config>;
+  /** The same with the origin of every value. */
+  loadedConfig(): Promise<LoadedConfig>;
+  secrets(): Promise<Secrets>;
+  /** The database, started first when it is the embedded one. */
+  database(): Promise<DatabaseTarget>;
+  lake(): Promise<Lake>;
+  /** A private directory under `<home>/tmp`, removed when the command ends. */
+  scratch(): Promise<string>;
+
+  /** To stderr, and into `warnings` of the JSON document. Shown under --quiet too. */
+  warn(message: string): void;
+  /** Needs `--yes` or a person's yes; throws `CONFIRMATION_REQUIRED` or `DECLINED` (exit 3). */
+  confirmChange(what: string, answers: Answers): Promise<void>;
+  /** Needs `--confirm NAME`, `--plan HASH` or the typed name; throws like `confirmChange`. */
+  confirmDestruction(target: Destruction, answers: Answers): Promise<void>;
+}

@@ -1,0 +1,187 @@
+import { existsSync, writeSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import type { LoadedConfig } from '../config/load.js';
+import type { Secrets } from '../config/secrets.js';
+import { ExitCode, throwIfAborted } from '../system/errors.js';
+import type { JobContext } from '../system/progress.js';
+import { redact } from '../system/redact.js';
+import { ask } from './ask.js';
+import { confirmChange, confirmDestruction } from './confirm.js';
+import type { CommandContext } from './context.js';
+import { watchInterrupts } from './interrupt.js';
+import { errorDocument, noteText } from './output.js';
+import { ProgressView } from './progress.js';
+import { makeScratch, removeScratch } from './scratch.js';
+import { paint, wantsColor } from './terminal.js';
+
+export interface ContextFlags {
+  config?: string | undefined;
+  profile?: string | undefined;
+  home?: string | undefined;
+  json: boolean;
+  quiet: boolean;
+  verbose: boolean;
+  'no-color': boolean;
+  'no-input': boolean;
+}
+
+export interface ManagedContext {
+  context: CommandContext;
+  progress: ProgressView;
+  warnings: string[];
+  /** Removes what the command made for itself. */
+  cleanUp(): Promise<void>;
+  /** Stops listening to signals. */
+  release(): void;
+}
+
+/** Makes the context of one command run. The only place that reads the process's environment. */
+export function createContext(
+  flags: ContextFlags,
+  run: { argv: readonly string[]; tool: { name: string; version: string } },
+): ManagedContext {
+  const environment = process.env;
+  const cwd = process.cwd();
+  const stderrTerminal = {
+    color: wantsColor(process.stderr, environment, flags['no-color']),
+    width: process.stderr.columns ?? 80,
+  };
+  const warnings: string[] = [];
+  const write = (text: string) => {
+    process.stderr.write(text);
+  };
+  const warn = (message: string) => {
+    const clean = redact(message);
+    if (warnings.includes(clean)) return;
+    warnings.push(clean);
+    const line = `${paint(stderrTerminal, 'yellow', 'warning:')} ${clean}`;
+    progress.print(line);
+  };
+  const progress = new ProgressView({
+    write,
+    live: process.stderr.isTTY === true && environment.TERM !== 'dumb',
+    quiet: flags.quiet,
+    terminal: stderrTerminal,
+    clock: () => performance.now(),
+    warn,
+  });
+  const interrupt = watchInterrupts({
+    announce: () => {
+      const { running } = progress;
+      const what = running.length === 0 ? '' : ` ${running.join(', ')}`;
+      progress.print(`Stopping${what} at a safe point; Ctrl-C again leaves at once.`);
+    },
+    leave: () => {
+      progress.clear();
+      if (flags.json) {
+        writeSync(1, errorDocument({ ...hardExit, hint: hardExit.hint }));
+      } else {
+        writeSync(2, noteText(`error: ${hardExit.message} [${hardExit.code}]`));
+      }
+    },
+  });
+  const job: JobContext = {
+    report: progress.report,
+    signal: interrupt.signal,
+    now: () => new Date(),
+  };
+  const interactive =
+    process.stdin.isTTY === true &&
+    process.stderr.isTTY === true &&
+    !flags['no-input'] &&
+    !isTruthy(environment.CI);
+  const confirmHost = {
+    interactive,
+    argv: run.argv,
+    ask: (question: string) => ask(question, { signal: job.signal, write }),
+  };
+
+  const loadedConfig = once(async (): Promise<LoadedConfig> => {
+    const { loadConfig } = await import('../config/load.js');
+    return loadConfig({ cwd, environment, file: flags.config, profile: flags.profile });
+  });
+  const home = resolve(
+    flags.home ?? environment.REVIEWOPS_HOME ?? join(projectDirectory(cwd), '.reviewops'),
+  );
+  const secrets = once(async (): Promise<Secrets> => {
+    const { loadSecrets } = await import('../config/secrets.js');
+    const { file } = await loadedConfig();
+    return loadSecrets({ home, cwd, environment, configFile: file, warn, report: job.report });
+  });
+  let scratchDirectory: Promise<string> | undefined;
+
+  const context: CommandContext = {
+    ...job,
+    job,
+    home,
+    cwd,
+    tool: run.tool,
+    interactive,
+    quiet: flags.quiet,
+    verbose: flags.verbose,
+    json: flags.json,
+    terminal: {
+      color: wantsColor(process.stdout, environment, flags['no-color']),
+      width: process.stdout.columns ?? 80,
+    },
+    argv: run.argv,
+    config: async () => (await loadedConfig()).config,
+    loadedConfig,
+    secrets,
+    database: once(async () => {
+      const { resolveDatabase } = await import('../database/resolve.js');
+      const { databaseUrl } = await secrets();
+      const { database } = (await loadedConfig()).config;
+      return resolveDatabase({ url: databaseUrl, home, settings: database, job });
+    }),
+    lake: once(async () => {
+      const { openLocalLake } = await import('../lake/local.js');
+      const { lake } = (await loadedConfig()).config;
+      return openLocalLake(lake.path ?? join(home, 'data'));
+    }),
+    scratch: () => {
+      throwIfAborted(job.signal);
+      scratchDirectory ??= makeScratch(home);
+      return scratchDirectory;
+    },
+    warn,
+    confirmChange: (what, answers) => confirmChange(confirmHost, what, answers),
+    confirmDestruction: (target, answers) => confirmDestruction(confirmHost, target, answers),
+  };
+  return {
+    context,
+    progress,
+    warnings,
+    cleanUp: async () => {
+      if (scratchDirectory !== undefined) await removeScratch(await scratchDirectory);
+    },
+    release: () => interrupt.dispose(),
+  };
+}
+
+const hardExit = {
+  status: ExitCode.interrupted,
+  code: 'INTERRUPTED',
+  message: 'Interrupted before the cleanup was done; the next command clears what is left.',
+  hint: undefined,
+};
+
+/** Where the project is: beside the nearest configuration file, else the working directory. */
+export function projectDirectory(cwd: string): string {
+  for (let directory = cwd; ; directory = dirname(directory)) {
+    if (existsSync(join(directory, 'reviewops.config.yaml'))) return directory;
+    if (directory === dirname(directory)) return cwd;
+  }
+}
+
+const isTruthy = (value: string | undefined): boolean =>
+  value !== undefined && value !== '' && value !== '0' && value.toLowerCase() !== 'false';
+
+/** Runs the work at the first call and gives every caller its outcome. */
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let outcome: Promise<T> | undefined;
+  return () => {
+    outcome ??= work();
+    return outcome;
+  };
+}

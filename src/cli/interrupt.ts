@@ -1,0 +1,53 @@
+import { ExitCode, interrupted } from '../system/errors.js';
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** How long a command may clean up after the first signal, in milliseconds. */
+const grace = 1800;
+
+export interface InterruptOptions {
+  /** Told once, at the first signal. */
+  announce(): void;
+  /** Called right before the process ends without waiting any longer. Synchronous. */
+  leave(why: 'impatient' | 'overdue'): void;
+}
+
+export interface Interrupt {
+  signal: AbortSignal;
+  /** Stops listening; the command has ended. */
+  dispose(): void;
+}
+
+/**
+ * The first Ctrl-C (or TERM, or a closed terminal) aborts the signal, and the command ends at its
+ * next safe point. The second one, or a cleanup that takes too long, ends the process at once:
+ * every write is atomic, so that is safe too.
+ */
+export function watchInterrupts(options: InterruptOptions): Interrupt {
+  const controller = new AbortController();
+  let overdue: NodeJS.Timeout | undefined;
+  const leave = (why: 'impatient' | 'overdue') => {
+    options.leave(why);
+    process.exit(ExitCode.interrupted);
+  };
+  const onSignal = () => {
+    if (controller.signal.aborted) {
+      leave('impatient');
+      return;
+    }
+    overdue = setTimeout(() => leave('overdue'), grace);
+    overdue.unref();
+    options.announce();
+    controller.abort(
+      interrupted('Interrupted.', { hint: 'What was finished is kept; run it again to go on.' }),
+    );
+  };
+  for (const name of signals) process.on(name, onSignal);
+  return {
+    signal: controller.signal,
+    dispose: () => {
+      clearTimeout(overdue);
+      for (const name of signals) process.off(name, onSignal);
+    },
+  };
+}

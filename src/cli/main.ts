@@ -1,0 +1,67 @@
+import { Config, type Interfaces } from '@oclif/core';
+import { registerSecret, registerSecretUrl } from '../system/redact.js';
+import { hasFlag, presentFailure } from './command.js';
+import { describeFailure } from './failure.js';
+import { helpText } from './help.js';
+import { resultDocument, resultText, surviveClosedStreams, writeResult } from './output.js';
+import { route } from './route.js';
+import { wantsColor } from './terminal.js';
+
+export interface MainOptions {
+  /** Directory of package.json. */
+  root: string;
+  /** Overrides of package.json's oclif section; bin/dev.js points it to the sources. */
+  pjson?: Interfaces.PJSON;
+}
+
+/** Runs one command line and ends the process with its status. Never rejects. */
+export async function main(argv: string[], options: MainOptions): Promise<void> {
+  surviveClosedStreams();
+  registerEnvironment(process.env);
+  const json = hasFlag(argv, '--json');
+  const verbose = hasFlag(argv, '--verbose');
+  let status: number;
+  try {
+    const config = await Config.load({
+      root: options.root,
+      ...(options.pjson === undefined ? {} : { pjson: options.pjson, ignoreManifest: true }),
+    });
+    status = await dispatch(argv, config, json);
+  } catch (error) {
+    status = await presentFailure(describeFailure(error), { json, verbose });
+  }
+  // Stderr may be a pipe with lines on the way; a write that calls back has passed them all.
+  await new Promise<void>((done) => process.stderr.write('', () => done()));
+  process.exit(status);
+}
+
+async function dispatch(argv: string[], config: Config, json: boolean): Promise<number> {
+  const target = route(argv, {
+    commands: new Map(config.commands.map((command) => [command.id, command.flags])),
+    topics: new Set(config.topics.map((topic) => topic.name)),
+  });
+  if (target.kind === 'command') {
+    await config.runCommand(target.id, target.argv);
+    return Number(process.exitCode ?? 0);
+  }
+  if (target.kind === 'unknown') {
+    return presentFailure(target.failure, { json, verbose: false });
+  }
+  const help = await helpText(config, target.id);
+  const color = wantsColor(process.stdout, process.env, hasFlag(argv, '--no-color'));
+  return writeResult(json ? resultDocument(0, { help }, []) : resultText(help, color), 0);
+}
+
+/** Variables whose values are masked wherever they would be printed. */
+function registerEnvironment(environment: NodeJS.ProcessEnv): void {
+  registerSecretUrl(environment.NEON_DB_URL);
+  registerSecretUrl(environment.DATABASE_URL);
+  for (const name of [
+    'REVIEWOPS_PSEUDONYM_KEY',
+    'PGPASSWORD',
+    'AWS_SECRET_ACCESS_KEY',
+    'AWS_SESSION_TOKEN',
+  ]) {
+    registerSecret(environment[name]);
+  }
+}

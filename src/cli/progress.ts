@@ -1,0 +1,160 @@
+import { formatBytes, formatCount, formatSeconds } from '../system/duration.js';
+import type { ProgressEvent, ProgressUnit, Report } from '../system/progress.js';
+import { noteText } from './output.js';
+import { paint, type Terminal } from './terminal.js';
+
+export interface ProgressOptions {
+  /** Where lines go: stderr. */
+  write(text: string): void;
+  /** Redraw lines in place; else plain lines. */
+  live: boolean;
+  quiet: boolean;
+  terminal: Terminal;
+  /** Milliseconds of a clock that never goes back. */
+  clock(): number;
+  warn(message: string): void;
+}
+
+/** How often a plain progress line may come, in milliseconds. */
+const plainInterval = 5000;
+/** How often the live lines are redrawn, in milliseconds. */
+const liveInterval = 100;
+
+interface Task {
+  name: string;
+  startedAt: number;
+  saidAt: number;
+  done: number;
+  total: number | undefined;
+  unit: ProgressUnit | undefined;
+}
+
+/**
+ * Shows the events of long jobs on stderr: a line for each running task, redrawn in place on a
+ * terminal; elsewhere one line at start and end and at most one each five seconds between.
+ */
+export class ProgressView {
+  readonly #options: ProgressOptions;
+  readonly #tasks = new Map<string, Task>();
+  #drawnLines = 0;
+  #drawnAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: ProgressOptions) {
+    this.#options = options;
+  }
+
+  readonly report: Report = (event) => {
+    if (event.type === 'warning') {
+      this.#options.warn(event.message);
+      return;
+    }
+    if (this.#options.quiet) return;
+    if (event.type === 'notice') this.print(event.message);
+    else if (event.type === 'started') this.#started(event);
+    else if (event.type === 'progress') this.#progress(event);
+    else this.#finished(event);
+  };
+
+  /** Names of the tasks that run, for the message at an interruption. */
+  get running(): string[] {
+    return [...this.#tasks.keys()];
+  }
+
+  /** Prints a line above the live ones. */
+  print(line: string): void {
+    this.#erase();
+    this.#options.write(noteText(line, this.#options.terminal.color));
+    this.#draw(true);
+  }
+
+  /** Removes the live lines; the view is silent until the next event. */
+  clear(): void {
+    this.#erase();
+    this.#tasks.clear();
+  }
+
+  #started(event: ProgressEvent & { type: 'started' }): void {
+    const now = this.#options.clock();
+    this.#tasks.set(event.task, {
+      name: event.task,
+      startedAt: now,
+      saidAt: now,
+      done: 0,
+      total: event.total,
+      unit: event.unit,
+    });
+    if (this.#options.live) this.#draw(true);
+    else this.print(`${event.task} …`);
+  }
+
+  #progress(event: ProgressEvent & { type: 'progress' }): void {
+    const now = this.#options.clock();
+    const task = this.#tasks.get(event.task) ?? {
+      name: event.task,
+      startedAt: now,
+      saidAt: now,
+      done: 0,
+      total: undefined,
+      unit: undefined,
+    };
+    task.done = event.done;
+    task.total = event.total ?? task.total;
+    task.unit = event.unit;
+    this.#tasks.set(event.task, task);
+    if (this.#options.live) {
+      this.#draw(false);
+    } else if (now - task.saidAt >= plainInterval) {
+      task.saidAt = now;
+      this.print(this.#line(task));
+    }
+  }
+
+  #finished(event: ProgressEvent & { type: 'finished' }): void {
+    this.#tasks.delete(event.task);
+    const summary = event.summary === undefined ? '' : `: ${event.summary}`;
+    const tick = this.#options.live ? `${paint(this.#options.terminal, 'green', '✓')} ` : '';
+    this.print(`${tick}${event.task}${summary} (${formatSeconds(event.seconds)})`);
+  }
+
+  #line(task: Task): string {
+    const seconds = (this.#options.clock() - task.startedAt) / 1000;
+    const unit = task.unit ?? 'rows';
+    const parts = [amount(task.done, unit)];
+    if (task.total !== undefined && task.total > 0) {
+      const share = Math.min(1, task.done / task.total);
+      parts[0] = `${parts[0]} of ${amount(task.total, unit)} (${Math.floor(share * 100)} %)`;
+    }
+    if (seconds >= 0.5 && task.done > 0) {
+      const rate = task.done / seconds;
+      parts.push(`${amount(Math.round(rate), unit)}/s`);
+      if (task.total !== undefined && task.total > task.done) {
+        parts.push(`${formatSeconds((task.total - task.done) / rate)} left`);
+      }
+    }
+    return `${task.name}: ${parts.join(', ')}`;
+  }
+
+  #erase(): void {
+    if (this.#drawnLines === 0) return;
+    this.#options.write(`\u001b[${this.#drawnLines}A\r\u001b[J`);
+    this.#drawnLines = 0;
+  }
+
+  #draw(now: boolean): void {
+    if (!this.#options.live || this.#tasks.size === 0) return;
+    const clock = this.#options.clock();
+    if (!now && clock - this.#drawnAt < liveInterval) return;
+    this.#erase();
+    this.#drawnAt = clock;
+    const width = Math.max(20, this.#options.terminal.width - 1);
+    const lines = [...this.#tasks.values()].map((task) => {
+      const line = task.done > 0 ? this.#line(task) : `${task.name} …`;
+      return line.length > width ? `${line.slice(0, width - 1)}…` : line;
+    });
+    this.#options.write(noteText(lines.join('\n'), false));
+    this.#drawnLines = lines.length;
+  }
+}
+
+const amount = (count: number, unit: ProgressUnit): string =>
+  unit === 'bytes' ? formatBytes(count) : `${formatCount(count)} ${unit}`;

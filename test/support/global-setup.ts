@@ -1,0 +1,2 @@
+/** Prepares what all tests share. */
+export function setup(): void {}
