@@ -27,8 +27,21 @@ export const manifestKey = (layer: Layer, batchId: string): Key =>
   `${batchPrefix(layer, batchId)}manifest.json`;
 
 /**
- * Key of one Parquet file of a table. `generation` counts how often the layer of this batch was
- * published: a rerun writes beside the files it replaces, so that readers of the old manifest are
+ * A table's name as part of a key. PostgreSQL allows any character in names: those that would end
+ * the part, hide it or read as a generation are written as `%XX`.
+ */
+const tableSegment = (table: string): string =>
+  table
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it replaces.
+    .replace(/[%/\\\u0000-\u001f\u007f]|^\./g, percent)
+    .replace(/-(?=g\d+$)/, percent);
+
+const percent = (character: string): string =>
+  `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
+
+/**
+ * Key of one Parquet file of a table. `generation` grows with each publication of the layer of
+ * this batch: a rerun writes beside the files it replaces, so that readers of the old manifest are
  * not disturbed and a crash leaves one or the other.
  */
 export function tableFileKey(
@@ -38,11 +51,18 @@ export function tableFileKey(
   file: { part: number; parts: number; generation: number },
 ): Key {
   const suffix = file.generation === 1 ? '' : `-g${file.generation}`;
+  const segment = tableSegment(table);
   const name =
     file.parts === 1
-      ? `${table}${suffix}.parquet`
-      : `${table}/part-${String(file.part).padStart(5, '0')}${suffix}.parquet`;
+      ? `${segment}${suffix}.parquet`
+      : `${segment}/part-${String(file.part).padStart(5, '0')}${suffix}.parquet`;
   return batchPrefix(layer, batchId) + name;
+}
+
+/** The generation in the key of a table's file; undefined for any other key. */
+export function generationOf(key: Key): number | undefined {
+  const [, digits = '1'] = /(?:-g(\d+))?\.parquet$/.exec(key) ?? [undefined, undefined];
+  return key.endsWith('.parquet') ? Number(digits) : undefined;
 }
 
 /** Layer and batch of a key inside a batch; undefined for any other key. */

@@ -30,7 +30,7 @@ export const manifestSchema = z.object({
   format: z.literal(1),
   layer: z.enum(['raw', 'bronze', 'silver', 'gold']),
   batchId: z.string(),
-  /** How often this layer of this batch was published, from 1. */
+  /** Grows with each publication of this layer of this batch, from 1; interrupted attempts count. */
   generation: z.int().positive(),
   createdAt: z.iso.datetime(),
   tool: z.object({ name: z.string(), version: z.string() }),

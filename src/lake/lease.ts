@@ -1,0 +1,262 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { formatSeconds } from '../system/duration.js';
+import {
+  errorMessage,
+  failed,
+  interrupted,
+  isOperatorError,
+  type OperatorError,
+  refused,
+  throwIfAborted,
+} from '../system/errors.js';
+import { describeOwner, type Owner, ownerState } from '../system/owner.js';
+import type { Key, Lake } from './lake.js';
+import { leaseKey, leasesPrefix } from './layout.js';
+import { readVersion } from './version.js';
+
+/** What is known of a lease. The times are those of the holder's clock. */
+export interface LeaseRecord {
+  name: string;
+  owner: Owner;
+  acquiredAt: Date;
+  /** The holder's last sign of life. */
+  renewedAt: Date;
+}
+
+/** Seconds. */
+export interface LeaseTiming {
+  /** Between two signs of life. */
+  heartbeat: number;
+  /** Without a sign of life for this long, a holder elsewhere is suspected to be dead. */
+  stale: number;
+  /** How long a suspect is watched before its lease is taken over. */
+  watch: number;
+}
+
+const usualTiming: LeaseTiming = { heartbeat: 10, stale: 60, watch: 25 };
+
+export interface LeaseOptions {
+  owner: Owner;
+  now: () => Date;
+  /** Ends the watch of a suspected lease; does not end the lease. */
+  signal: AbortSignal;
+  /** Called when the lease of a dead owner was taken over. */
+  onTakeover?: (previous: LeaseRecord) => void;
+  /** Called before a suspected owner is watched, with the seconds that takes. */
+  onWatch?: (suspect: LeaseRecord, seconds: number) => void;
+  timing?: LeaseTiming;
+}
+
+export interface Lease {
+  readonly name: string;
+  readonly owner: Owner;
+  /** Fires when somebody else has the lease, or may have it by now. */
+  readonly lost: AbortSignal;
+  /** Gives the lease back; does nothing when it was lost. */
+  release(): Promise<void>;
+}
+
+/**
+ * Takes the lease `name`, or refuses with `LEASE_HELD` (exit 3) and the holder's name and age.
+ *
+ * A holder on this machine is judged by its process: gone means taken over at once. One elsewhere
+ * (another machine, container or boot) gives signs of life, every ten seconds. Their times come
+ * from a clock that may differ from ours, so a time that lies a minute or more off, in either
+ * direction, is only a suspicion: the lease is then watched for longer than two of the intervals,
+ * by our own steady clock, and taken over only if nothing changed. A wrong clock can thus delay
+ * a takeover but never cause one.
+ */
+export async function acquireLease(
+  lake: Lake,
+  name: string,
+  options: LeaseOptions,
+): Promise<Lease> {
+  const key = leaseKey(name);
+  const acquiredAt = options.now();
+  for (;;) {
+    throwIfAborted(options.signal);
+    const body = serialise({ name, owner: options.owner, acquiredAt, renewedAt: options.now() });
+    const found = await readLease(lake, key);
+    if (found === undefined) {
+      const etag = await putUnlessRefused(() => lake.put(key, body, { ifAbsent: true }));
+      if (etag !== undefined) return new HeldLease(lake, name, etag, acquiredAt, options);
+      continue;
+    }
+    await requireDead(lake, key, found, options);
+    const etag = await putUnlessRefused(() => lake.put(key, body, { ifMatch: found.etag }));
+    if (etag === undefined) continue;
+    options.onTakeover?.(found.record);
+    return new HeldLease(lake, name, etag, acquiredAt, options);
+  }
+}
+
+/** All leases, those of dead owners included. */
+export async function listLeases(
+  lake: Lake,
+): Promise<(LeaseRecord & { state: ReturnType<typeof ownerState> })[]> {
+  const leases = [];
+  for await (const { key } of lake.list(leasesPrefix)) {
+    const found = await readLease(lake, key);
+    if (found !== undefined) {
+      leases.push({ ...found.record, state: ownerState(found.record.owner) });
+    }
+  }
+  return leases;
+}
+
+/** `LEASE_HELD` while the holder lives; returns when the lease may be taken over. */
+async function requireDead(
+  lake: Lake,
+  key: Key,
+  { record, etag }: { record: LeaseRecord; etag: string },
+  options: LeaseOptions,
+): Promise<void> {
+  const state = ownerState(record.owner);
+  if (state === 'gone') return;
+  const { stale, watch } = options.timing ?? usualTiming;
+  const silent = Math.abs(options.now().getTime() - record.renewedAt.getTime()) / 1000;
+  if (state === 'alive' || silent < stale) throw held(record, state, options.now());
+  options.onWatch?.(record, watch);
+  const end = performance.now() + watch * 1000;
+  while (performance.now() < end) {
+    await pause(Math.min(1, watch / 10), options.signal);
+    if ((await lake.head(key))?.etag !== etag) throw held(record, state, options.now());
+  }
+}
+
+async function pause(seconds: number, signal: AbortSignal): Promise<void> {
+  try {
+    await delay(seconds * 1000, undefined, { signal });
+  } catch {
+    throwIfAborted(signal);
+    throw interrupted();
+  }
+}
+
+function held(record: LeaseRecord, state: 'alive' | 'elsewhere', now: Date): OperatorError {
+  const age = Math.max(0, now.getTime() - record.acquiredAt.getTime()) / 1000;
+  const where =
+    state === 'alive'
+      ? 'Wait for it to end, or stop it there.'
+      : 'Wait for it to end, or stop it there; when it has crashed, its lease can be taken over a minute after its last sign of life.';
+  return refused(
+    'LEASE_HELD',
+    `${record.name} is held by ${describeOwner(record.owner)} for ${formatSeconds(age)}.`,
+    { hint: where },
+  );
+}
+
+class HeldLease implements Lease {
+  readonly name: string;
+  readonly owner: Owner;
+  readonly lost: AbortSignal;
+  readonly #lake: Lake;
+  readonly #options: LeaseOptions;
+  readonly #timing: LeaseTiming;
+  readonly #acquiredAt: Date;
+  readonly #losing = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  #etag: string;
+  #provenAt = performance.now();
+  #renewal: Promise<void> | undefined;
+
+  constructor(lake: Lake, name: string, etag: string, acquiredAt: Date, options: LeaseOptions) {
+    this.name = name;
+    this.owner = options.owner;
+    this.lost = this.#losing.signal;
+    this.#lake = lake;
+    this.#options = options;
+    this.#timing = options.timing ?? usualTiming;
+    this.#acquiredAt = acquiredAt;
+    this.#etag = etag;
+    this.#timer = setInterval(() => this.#beat(), this.#timing.heartbeat * 1000);
+    // The work keeps the process alive, not its lease.
+    this.#timer.unref();
+  }
+
+  async release(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#renewal;
+    if (this.lost.aborted) return;
+    await this.#lake.removeIfMatch(leaseKey(this.name), this.#etag);
+  }
+
+  #beat(): void {
+    this.#renewal ??= this.#renew().finally(() => {
+      this.#renewal = undefined;
+    });
+    // A renewal that hangs proves nothing: the time runs on beside it.
+    if (performance.now() - this.#provenAt > this.#timing.stale * 1000) {
+      this.#lose('it could not be renewed in time');
+    }
+  }
+
+  async #renew(): Promise<void> {
+    const startedAt = performance.now();
+    const { owner, now } = this.#options;
+    const record = { name: this.name, owner, acquiredAt: this.#acquiredAt, renewedAt: now() };
+    try {
+      const condition = { ifMatch: this.#etag };
+      this.#etag = (await this.#lake.put(leaseKey(this.name), serialise(record), condition)).etag;
+      this.#provenAt = startedAt;
+    } catch (error) {
+      if (isRefusal(error)) this.#lose('somebody else has taken it over');
+      // Any other failure may pass; others suspect us only after `stale` seconds, and so does #beat.
+    }
+  }
+
+  #lose(why: string): void {
+    clearInterval(this.#timer);
+    this.#losing.abort(
+      failed('LEASE_LOST', `The lease on ${this.name} was lost: ${why}.`, {
+        hint: 'Nothing was published after that. See who has it now, then run it again.',
+      }),
+    );
+  }
+}
+
+const isRefusal = (error: unknown): boolean =>
+  isOperatorError(error) && (error.code === 'OBJECT_EXISTS' || error.code === 'OBJECT_CHANGED');
+
+/** The new etag; undefined when the condition did not hold. */
+async function putUnlessRefused(put: () => Promise<{ etag: string }>): Promise<string | undefined> {
+  try {
+    return (await put()).etag;
+  } catch (error) {
+    if (isRefusal(error)) return undefined;
+    throw error;
+  }
+}
+
+const serialise = (record: LeaseRecord): string => `${JSON.stringify(record)}\n`;
+
+async function readLease(
+  lake: Lake,
+  key: Key,
+): Promise<{ record: LeaseRecord; etag: string } | undefined> {
+  const found = await readVersion(lake, key);
+  if (found === undefined) return undefined;
+  try {
+    return { record: parseLease(found.body.toString('utf8')), etag: found.etag };
+  } catch (error) {
+    throw refused('LEASE_UNREADABLE', `The lease ${key} in ${lake.description} is damaged.`, {
+      hint: 'Make sure that nobody works on it, delete that file, then run it again.',
+      cause: new Error(errorMessage(error)),
+    });
+  }
+}
+
+function parseLease(text: string): LeaseRecord {
+  const record = JSON.parse(text) as Record<keyof LeaseRecord, unknown>;
+  const owner = record.owner as Owner;
+  const acquiredAt = new Date(String(record.acquiredAt));
+  const renewedAt = new Date(String(record.renewedAt));
+  const whole =
+    typeof record.name === 'string' &&
+    [owner.user, owner.host, owner.machine].every((part) => typeof part === 'string') &&
+    Number.isInteger(owner.pid) &&
+    !Number.isNaN(acquiredAt.getTime()) &&
+    !Number.isNaN(renewedAt.getTime());
+  if (!whole) throw new Error('It lacks a field.');
+  return { name: String(record.name), owner, acquiredAt, renewedAt };
+}
