@@ -41,7 +41,7 @@ export interface LeaseOptions {
   /** Ends the watch of a suspected lease; does not end the lease. */
   signal: AbortSignal;
   /** Called when the lease of a dead owner was taken over. */
-  onTakeover?: (previous: LeaseRecord) => void;
+  onTakeover?: (previous: Owner) => void;
   /** Called before a suspected owner is watched, with the seconds that takes. */
   onWatch?: (suspect: LeaseRecord, seconds: number) => void;
   timing?: LeaseTiming;
@@ -85,7 +85,7 @@ export async function acquireLease(
     await requireDead(lake, key, found, options);
     const etag = await putUnlessRefused(() => lake.put(key, body, { ifMatch: found.etag }));
     if (etag === undefined) continue;
-    options.onTakeover?.(found.record);
+    options.onTakeover?.(found.record.owner);
     return new HeldLease(lake, name, etag, acquiredAt, options);
   }
 }
