@@ -1,0 +1,68 @@
+import type { FileHandle } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
+import { throwIfAborted } from '../system/errors.js';
+import { describeFileError } from '../system/files.js';
+import { type Container, Framer } from './framer.js';
+import type { RejectsFile } from './rejects.js';
+import { readSource } from './source.js';
+
+export interface FramedFile {
+  /** As the operator gave it. */
+  path: string;
+  /** Canonical CSV: line number, then the fields (or the one JSON line). */
+  canonical: string;
+  header: string[] | undefined;
+  records: number;
+  malformed: number;
+  blankLines: number;
+}
+
+export interface FrameOptions {
+  path: string;
+  container: Container;
+  canonical: string;
+  rejects: RejectsFile;
+  signal: AbortSignal;
+  /** Bytes read of the file as stored. */
+  onBytes: (bytes: number) => void;
+}
+
+/**
+ * Reads a source into a canonical CSV scratch file; malformed records go to the rejects. Memory is
+ * bounded by the largest record. Errors: those of `readSource`, `DISK_FULL`.
+ */
+export async function frameFile(options: FrameOptions): Promise<FramedFile> {
+  const { path, container, canonical, rejects, signal, onBytes } = options;
+  const framer = new Framer(container, (record) =>
+    rejects.add({ file: path, line: record.line, ...described(record) }),
+  );
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(canonical, 'w', 0o600);
+    for await (const chunk of readSource(path, signal, onBytes)) {
+      await writeAll(handle, framer.push(chunk));
+      await rejects.flush();
+      throwIfAborted(signal);
+    }
+    await writeAll(handle, framer.end());
+    await rejects.flush();
+  } catch (error) {
+    throw describeFileError(error, canonical);
+  } finally {
+    await handle?.close();
+  }
+  const { header, records, malformed, blankLines } = framer;
+  return { path, canonical, header, records, malformed, blankLines };
+}
+
+const described = ({ rule, reason, record }: { rule: string; reason: string; record: string }) => ({
+  rule,
+  reason,
+  record,
+});
+
+async function writeAll(handle: FileHandle, bytes: Buffer): Promise<void> {
+  for (let written = 0; written < bytes.length; ) {
+    written += (await handle.write(bytes, written)).bytesWritten;
+  }
+}
