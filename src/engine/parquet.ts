@@ -1,4 +1,5 @@
-import { stat } from 'node:fs/promises';
+import { mkdir, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type Engine, literal, quoteName } from './session.js';
 
 export interface ParquetDescription {
@@ -17,6 +18,28 @@ export async function writeParquet(engine: Engine, select: string, path: string)
   await engine.run(
     `COPY (${select}) TO ${literal(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)`,
   );
+}
+
+/**
+ * Writes the rows of a query to a directory, in files of about `fileSize` (such as `256MB`, of
+ * decoded data), so that no later reader has to take the whole table at once.
+ *
+ * @returns the files' paths, in order; one empty file when the query has no rows
+ */
+export async function writeParquetParts(
+  engine: Engine,
+  select: string,
+  directory: string,
+  fileSize: string,
+): Promise<string[]> {
+  await mkdir(directory, { recursive: true });
+  await engine.run(
+    `COPY (${select}) TO ${literal(directory)}
+     (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880, FILE_SIZE_BYTES '${fileSize}', OVERWRITE_OR_IGNORE)`,
+  );
+  const names = (await readdir(directory)).filter((name) => name.endsWith('.parquet'));
+  const order = new Intl.Collator('en', { numeric: true });
+  return names.sort(order.compare).map((name) => join(directory, name));
 }
 
 /** Reads a Parquet file's shape from its footer, without touching its data pages. */

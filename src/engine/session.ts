@@ -31,6 +31,8 @@ export interface Engine {
   run(sql: string, values?: EngineValue[]): Promise<void>;
   /** All rows of a small result; integers beyond 2^53 and decimals come as strings. */
   rows<Row>(sql: string, values?: EngineValue[]): Promise<Row[]>;
+  /** The rows of a large result, in batches of about 2,000, never all at once. */
+  batches<Row>(sql: string): AsyncIterable<Row[]>;
   close(): void;
 }
 
@@ -83,6 +85,16 @@ class EngineSession implements Engine {
       return reader.getRowObjectsJS();
     });
     return rows.map((row) => plainRow(row)) as Row[];
+  }
+
+  async *batches<Row>(sql: string): AsyncIterable<Row[]> {
+    const result = await this.#guard(() => this.#connection.stream(sql));
+    const iterator = result.yieldRowObjectJs();
+    for (;;) {
+      const next = await this.#guard(() => iterator.next());
+      if (next.done === true) return;
+      yield next.value.map((row) => plainRow(row)) as Row[];
+    }
   }
 
   close(): void {

@@ -1,0 +1,49 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Lake, LocalCopy } from '../lake/lake.js';
+import type { Manifest, ManifestTable } from '../lake/manifest.js';
+
+export interface LayerFiles {
+  /** Local paths of the table's files, in the manifest's order. */
+  of(table: ManifestTable): string[];
+  dispose(): Promise<void>;
+}
+
+const parallelFetches = 4;
+
+/** Makes the files of the named tables (all by default) readable for the engine. */
+export async function fetchLayerFiles(
+  lake: Lake,
+  manifest: Manifest,
+  scratch: string,
+  only?: readonly string[],
+): Promise<LayerFiles> {
+  const directory = join(scratch, `fetched-${manifest.layer}`);
+  await mkdir(directory, { recursive: true });
+  const copies = new Map<string, LocalCopy>();
+  const keys = manifest.tables
+    .filter(({ name }) => only === undefined || only.includes(name))
+    .flatMap((table) => table.files.map((file) => file.key));
+  const dispose = async () => {
+    await Promise.all([...copies.values()].map((copy) => copy.dispose()));
+  };
+  const queue = keys.values();
+  const worker = async () => {
+    for (const key of queue) copies.set(key, await lake.fetch(key, directory));
+  };
+  try {
+    await Promise.all(Array.from({ length: parallelFetches }, worker));
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+  return {
+    of: (table) =>
+      table.files.map((file) => {
+        const copy = copies.get(file.key);
+        if (copy === undefined) throw new Error(`${file.key} was not fetched.`);
+        return copy.path;
+      }),
+    dispose,
+  };
+}

@@ -1,0 +1,251 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type DatabaseClient, withClient } from '../database/client.js';
+import { copyFromFile, copyToFile } from '../database/copy.js';
+import { quoteIdentifier, quoteTable } from '../database/identifiers.js';
+import { requireSchema } from '../database/migrate.js';
+import {
+  buildPartitionIndexes,
+  createFuturePartition,
+  replacePartitions,
+} from '../database/partition.js';
+import { type Engine, literal } from '../engine/session.js';
+import type { ManifestTable, PublishedLayer } from '../lake/manifest.js';
+import { requireLayer } from '../lake/publish.js';
+import { failed } from '../system/errors.js';
+import { factColumns } from './fact-columns.js';
+import { fetchLayerFiles } from './layer-files.js';
+import type { StageContext, StageResult } from './stage.js';
+import { openStageEngine } from './transform.js';
+
+export interface LoadOptions {
+  /** Leave the table alone when it already holds a batch of a later snapshot. */
+  unlessNewer: boolean;
+}
+
+/** Serialises concurrent loads; an arbitrary constant of this tool. */
+const loadLock = 7_305_114_021;
+
+/**
+ * Gold to the serving table, in one transaction: rows go to a table of their own, are counted, get
+ * their indexes, and take the place of the previous batch; readers never see half.
+ * The customer of each review is looked up in the source, since the lake holds only pseudonyms;
+ * a review that the source no longer has is not published, and counts as rejected.
+ *
+ * @throws LAYER_NOT_FOUND, SCHEMA_MISSING, LOAD_COUNT_MISMATCH, DATABASE_UNREACHABLE and what
+ * engine and lake throw
+ */
+export async function load(
+  context: StageContext,
+  batchId: string,
+  options: LoadOptions,
+): Promise<StageResult> {
+  const started = performance.now();
+  const gold = await requireLayer(context.lake, 'gold', batchId);
+  const facts = factTable(gold);
+  const target = await context.database();
+  const scratch = join(context.scratch, 'load');
+  await mkdir(scratch, { recursive: true });
+  const files = await fetchLayerFiles(context.lake, gold.manifest, scratch);
+  const engine = await openStageEngine(context, scratch);
+  try {
+    return await withClient(
+      target,
+      { purpose: 'load', settings: context.config.database, signal: context.signal },
+      async (client) => {
+        await requireSchema(client, context.config);
+        context.report({ type: 'started', task: 'load', total: facts.rows, unit: 'rows' });
+        await readOwners(client, engine, context, scratch);
+        const sent = await client.transaction(() =>
+          replaceFacts({ client, engine, context, scratch }, gold, files.of(facts), options),
+        );
+        if (sent.rows < facts.rows && !sent.superseded) {
+          context.report({
+            type: 'warning',
+            message: `${facts.rows - sent.rows} rows of batch ${batchId} belong to reviews that the source no longer has; they were not published.`,
+          });
+        }
+        context.log.info({ batchId, ...sent }, 'load finished');
+        return {
+          stage: 'load' as const,
+          seconds: (performance.now() - started) / 1000,
+          rowsIn: facts.rows,
+          rowsOut: sent.rows,
+          rejected: facts.rows - sent.rows,
+          bytes: sent.bytes,
+        };
+      },
+    );
+  } finally {
+    engine.close();
+    await files.dispose();
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+function factTable(gold: PublishedLayer): ManifestTable {
+  const table = gold.manifest.tables.find(({ name }) => name === 'fact_reviews');
+  if (table !== undefined) return table;
+  const { batchId } = gold.manifest;
+  throw failed('GOLD_INCOMPLETE', `Gold of batch ${batchId} lacks the table fact_reviews.`, {
+    hint: `Run \`reviewops pipeline run --batch-id ${batchId} --from model\`.`,
+  });
+}
+
+/** Leaves `review_owner(review_id, customer_id)` in the engine, as the source has it now. */
+async function readOwners(
+  client: DatabaseClient,
+  engine: Engine,
+  context: StageContext,
+  scratch: string,
+): Promise<void> {
+  const { schema, entities } = context.config.source;
+  const { table, review_id, customer_id } = entities.review;
+  const path = join(scratch, 'owners.csv');
+  await copyToFile(
+    client,
+    `COPY (SELECT ${quoteIdentifier(review_id)}, ${quoteIdentifier(customer_id)}
+           FROM ${quoteTable(schema, table)} WHERE ${quoteIdentifier(review_id)} IS NOT NULL)
+     TO STDOUT (FORMAT csv)`,
+    path,
+  );
+  await engine.run(
+    `CREATE TABLE review_owner AS SELECT DISTINCT ON (review_id) * FROM read_csv(${literal(path)},
+       header = false, auto_detect = false, delim = ',', quote = '"', escape = '"', new_line = '\\n',
+       nullstr = '', allow_quoted_nulls = false, columns = {'review_id': 'VARCHAR', 'customer_id': 'VARCHAR'})`,
+  );
+  await rm(path);
+}
+
+interface LoadWork {
+  client: DatabaseClient;
+  engine: Engine;
+  context: StageContext;
+  scratch: string;
+}
+
+interface Sent {
+  rows: number;
+  bytes: number;
+  superseded: boolean;
+}
+
+async function replaceFacts(
+  work: LoadWork,
+  gold: PublishedLayer,
+  paths: string[],
+  options: LoadOptions,
+): Promise<Sent> {
+  const { client, context } = work;
+  const { batchId, source } = gold.manifest;
+  const parent = context.config.serving;
+  const key = { column: 'batch_id', value: batchId };
+  // First of all, while this transaction holds no lock on the table that another load is to swap.
+  await waitForTurn(client, context);
+  if (options.unlessNewer && (await isNewerLoaded(client, source.snapshotAt))) {
+    context.report({
+      type: 'warning',
+      message: `The serving table already holds a batch of a later snapshot; batch ${batchId} was not loaded over it.`,
+    });
+    return { rows: 0, bytes: 0, superseded: true };
+  }
+  const partition = `${parent.table}_${batchId}_${context.now().getTime().toString(36)}`;
+  await createFuturePartition(client, parent, partition, key);
+  const sent = await sendFiles(work, quoteTable(parent.schema, partition), paths);
+  await buildPartitionIndexes(client, parent, partition);
+  await replacePartitions(client, parent, partition, key);
+  await client.execute(`ANALYZE ${quoteTable(parent.schema, parent.table)}`);
+  await refreshViews(client, context);
+  await client.execute('DELETE FROM maintenance.fact_loads');
+  await client.execute(
+    `INSERT INTO maintenance.fact_loads (batch_id, loaded_at, rows, snapshot_at, settings)
+     VALUES ($1, $2, $3, $4, $5)`,
+    [batchId, context.now(), sent.rows, source.snapshotAt, JSON.stringify(gold.manifest.settings)],
+  );
+  return { ...sent, superseded: false };
+}
+
+/** Copies the gold files one by one; while one is sent, the engine prepares the next. */
+async function sendFiles(
+  work: LoadWork,
+  table: string,
+  paths: string[],
+): Promise<Omit<Sent, 'superseded'>> {
+  const { client, context } = work;
+  let rows = 0;
+  let bytes = 0;
+  let next = paths[0] === undefined ? undefined : prepareFile(work, paths[0], 0);
+  // A preparation that fails while another file is sent is reported when its turn comes.
+  next?.catch(() => undefined);
+  for (let index = 0; next !== undefined; index += 1) {
+    const prepared = await next;
+    const following = paths[index + 1];
+    next = following === undefined ? undefined : prepareFile(work, following, index + 1);
+    next?.catch(() => undefined);
+    const copied = await copyFromFile(
+      client,
+      `COPY ${table} (${factColumns.join(', ')}) FROM STDIN (FORMAT csv, FREEZE)`,
+      prepared.path,
+    );
+    if (copied.rows !== prepared.rows) {
+      throw failed(
+        'LOAD_COUNT_MISMATCH',
+        `The database took ${copied.rows} rows of a file that holds ${prepared.rows}.`,
+        { hint: 'Nothing was published. Run `reviewops batch verify` on the batch.' },
+      );
+    }
+    rows += copied.rows;
+    bytes += copied.bytes;
+    context.report({ type: 'progress', task: 'load', done: rows, unit: 'rows' });
+    await rm(prepared.path);
+  }
+  return { rows, bytes };
+}
+
+async function prepareFile(
+  work: LoadWork,
+  source: string,
+  index: number,
+): Promise<{ path: string; rows: number }> {
+  const path = join(work.scratch, `facts-${index}.csv`);
+  const columns = factColumns.map((name) =>
+    name === 'customer_id' ? 'owner.customer_id' : `fact.${name}`,
+  );
+  const [written] = await work.engine.rows<{ Count: number }>(
+    `COPY (SELECT ${columns.join(', ')}
+           FROM read_parquet(${literal(source)}) AS fact
+           INNER JOIN review_owner AS owner ON owner.review_id = fact.review_id)
+     TO ${literal(path)} (FORMAT csv, HEADER false, TIMESTAMPFORMAT '%Y-%m-%d %H:%M:%S.%f+00')`,
+  );
+  return { path, rows: written?.Count ?? 0 };
+}
+
+/** Waits while another load runs, however long that takes; Ctrl-C ends the wait. */
+async function waitForTurn(client: DatabaseClient, context: StageContext): Promise<void> {
+  const [attempt] = await client.query<{ free: boolean }>(
+    'SELECT pg_try_advisory_xact_lock($1) AS free',
+    [loadLock],
+  );
+  if (attempt?.free === true) return;
+  context.report({ type: 'notice', message: 'Another load is running; waiting for it.' });
+  await client.execute("SET LOCAL lock_timeout = '0'");
+  await client.query('SELECT pg_advisory_xact_lock($1)', [loadLock]);
+  await client.query("SELECT set_config('lock_timeout', $1, true)", [
+    `${Math.round(context.config.database.lockTimeoutSeconds * 1000)}`,
+  ]);
+}
+
+async function isNewerLoaded(client: DatabaseClient, snapshotAt: string): Promise<boolean> {
+  const [row] = await client.query<{ newer: boolean }>(
+    'SELECT EXISTS (SELECT FROM maintenance.fact_loads WHERE snapshot_at > $1) AS newer',
+    [snapshotAt],
+  );
+  return row?.newer === true;
+}
+
+async function refreshViews(client: DatabaseClient, context: StageContext): Promise<void> {
+  const { schema, refreshViews: names } = context.config.serving;
+  for (const name of names) {
+    await client.execute(`REFRESH MATERIALIZED VIEW ${quoteTable(schema, name)}`);
+  }
+}

@@ -1,0 +1,141 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Config } from '../config/schema.js';
+import { describeParquet, writeParquet, writeParquetParts } from '../engine/parquet.js';
+import { type Engine, openEngine } from '../engine/session.js';
+import { manifestKey } from '../lake/layout.js';
+import type { Manifest } from '../lake/manifest.js';
+import { type DraftTable, publishLayer, requireLayer } from '../lake/publish.js';
+import { declareSourceViews } from './harmonise.js';
+import { fetchLayerFiles } from './layer-files.js';
+import { pseudonymKeyId } from './pseudonym.js';
+import { declareMacros, runSqlFile } from './sql.js';
+import type { StageContext, StageResult } from './stage.js';
+
+/** Decoded size of one file of a large table. */
+export const layerFileSize = '256MB';
+
+/** What a rejected row keeps of its source: all of it, with the pseudonym for the customer. */
+const originalData = `row_json({
+  'review_id': review_id, 'buyer_id': pseudonym(customer_id), 'title': title, 'description': body,
+  'rating': rating, 'verified_purchase': verified_purchase, 'helpful_votes': helpful_votes,
+  'created_at': created_at})`;
+
+/**
+ * Bronze to silver: applies the quality rules, cleans, joins, and replaces customer ids by
+ * pseudonyms. Publishes the tables `review` and `rejected`.
+ *
+ * @throws BATCH_NOT_FOUND, LAYER_NOT_FOUND, MANIFEST_CORRUPT, TABLE_NOT_IN_BATCH,
+ * COLUMN_NOT_IN_BATCH, FILE_CORRUPT and what the engine and the lake throw
+ */
+export async function transform(context: StageContext, batchId: string): Promise<StageResult> {
+  const started = performance.now();
+  const bronze = await requireLayer(context.lake, 'bronze', batchId);
+  const scratch = join(context.scratch, 'transform');
+  await mkdir(scratch, { recursive: true });
+  const tables = Object.values(context.config.source.entities).map(({ table }) => table);
+  const files = await fetchLayerFiles(context.lake, bronze.manifest, scratch, tables);
+  const engine = await openStageEngine(context, scratch);
+  try {
+    const rowsIn = reviewRows(bronze.manifest, context.config);
+    context.report({ type: 'started', task: 'transform', total: rowsIn, unit: 'rows' });
+    await declareMacros(engine, context.pseudonymKey);
+    const absent = await declareSourceViews(
+      engine,
+      bronze.manifest,
+      context.config.source.entities,
+      files.of,
+    );
+    if (absent.length > 0) {
+      context.log.warn({ batchId, absent }, 'tables absent from the batch count as empty');
+      context.report({
+        type: 'warning',
+        message: `Batch ${batchId} holds no table for ${absent.join(', ')}; they count as empty.`,
+      });
+    }
+    await runSqlFile(engine, 'transform.sql', {
+      rejected_at: context.now().toISOString(),
+      original_data: { sql: originalData },
+    });
+    const review = await writeTable(engine, 'review', 'SELECT * FROM silver_review', scratch, [
+      'review_id',
+      'product_id',
+    ]);
+    const rejected = await writeTable(engine, 'rejected', 'SELECT * FROM silver_rejected', scratch);
+    const byReason = await rejectedByReason(engine, rejected);
+    const published = await publishLayer(context.lake, {
+      layer: 'silver',
+      batchId,
+      tables: [review, rejected],
+      source: bronze.manifest.source,
+      parents: [{ key: manifestKey('bronze', batchId), sha256: bronze.sha256 }],
+      rejected: byReason,
+      settings: { pseudonymKeyId: pseudonymKeyId(context.pseudonymKey) },
+      tool: context.tool,
+      now: context.now(),
+    });
+    return {
+      stage: 'transform',
+      seconds: (performance.now() - started) / 1000,
+      rowsIn,
+      rowsOut: rowsOf(review),
+      rejected: rowsOf(rejected),
+      bytes: published.manifest.tables.reduce((total, table) => total + table.bytes, 0),
+    };
+  } finally {
+    engine.close();
+    await files.dispose();
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** A session with the limits of the configuration, its intermediate tables in a scratch file. */
+export const openStageEngine = (context: StageContext, scratch: string): Promise<Engine> =>
+  openEngine({
+    memoryLimit: context.config.pipeline.memoryLimit,
+    threads: context.config.pipeline.threads,
+    scratch,
+    signal: context.signal,
+    file: join(scratch, 'stage.duckdb'),
+  });
+
+/** Writes a query as the files of one table, ready to publish. */
+export async function writeTable(
+  engine: Engine,
+  name: string,
+  select: string,
+  scratch: string,
+  rangeColumns: readonly string[] = [],
+): Promise<DraftTable> {
+  const directory = join(scratch, 'out', name);
+  let paths = await writeParquetParts(engine, select, directory, layerFileSize);
+  if (paths.length === 0) {
+    paths = [join(directory, 'empty.parquet')];
+    await writeParquet(engine, select, join(directory, 'empty.parquet'));
+  }
+  const described = await Promise.all(
+    paths.map(async (path) => ({ path, ...(await describeParquet(engine, path, rangeColumns)) })),
+  );
+  return {
+    name,
+    columns: described[0]?.columns ?? [],
+    files: described.map(({ path, rows, ranges }) => ({ path, rows, ranges })),
+  };
+}
+
+const rowsOf = (table: DraftTable): number =>
+  table.files.reduce((total, file) => total + file.rows, 0);
+
+const reviewRows = (bronze: Manifest, config: Config): number =>
+  bronze.tables.find(({ name }) => name === config.source.entities.review.table)?.rows ?? 0;
+
+async function rejectedByReason(
+  engine: Engine,
+  rejected: DraftTable,
+): Promise<Record<string, number>> {
+  const paths = rejected.files.map(({ path }) => `'${path.replaceAll("'", "''")}'`).join(', ');
+  const counts = await engine.rows<{ reason: string; rows: number }>(
+    `SELECT reason, count(*) AS rows FROM read_parquet([${paths}]) GROUP BY reason ORDER BY reason`,
+  );
+  return Object.fromEntries(counts.map(({ reason, rows }) => [reason, rows]));
+}
