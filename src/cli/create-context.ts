@@ -98,7 +98,7 @@ export function createContext(
 
   const loadedConfig = once(async (): Promise<LoadedConfig> => {
     const { loadConfig } = await import('../config/load.js');
-    return loadConfig({ cwd, environment, file: flags.config, profile: flags.profile });
+    return loadConfig({ cwd, environment, file: flags.config, profile: flags.profile, warn });
   });
   const home = resolve(
     flags.home ?? environment.REVIEWOPS_HOME ?? join(projectDirectory(cwd), '.reviewops'),
