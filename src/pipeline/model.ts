@@ -78,6 +78,7 @@ export async function model(context: StageContext, batchId: string): Promise<Sta
       },
       tool: context.tool,
       now: context.now(),
+      guard: { lost: context.signal },
     });
     const [table] = published.manifest.tables;
     return {

@@ -73,6 +73,7 @@ export async function transform(context: StageContext, batchId: string): Promise
       settings: { pseudonymKeyId: pseudonymKeyId(context.pseudonymKey) },
       tool: context.tool,
       now: context.now(),
+      guard: { lost: context.signal },
     });
     return {
       stage: 'transform',

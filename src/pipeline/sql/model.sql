@@ -1,5 +1,5 @@
 -- Silver to gold: each component of the relevance score is a value from 0 to 1; the score is
--- their weighted sum, times 100. Settings come in as {{name}}.
+-- their weighted sum, times 100. Settings come in between double braces.
 CREATE VIEW components AS
 SELECT
   review.*,

@@ -1,0 +1,215 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { pseudonym } from '../../src/pipeline/pseudonym.js';
+import { transform } from '../../src/pipeline/transform.js';
+import { makeStageWorld, type StageWorld } from '../support/stage.js';
+
+const batchId = '20260102_030405';
+
+/** One row a review, as VALUES of: id, customer, title, body, rating, verified, votes, created. */
+const reviews = (rows: string): string =>
+  `SELECT * FROM (VALUES ${rows}) AS t(review_id, customer_id, title, body, rating, verified_purchase, helpful_votes, created_at)`;
+
+const sound = "('R1', 'C1', 'Fine', 'It works.', 5, true, 3, TIMESTAMPTZ '2025-01-01 00:00:00+00')";
+
+const tables = (rows: string, others: Record<string, string> = {}) => ({
+  review: reviews(rows),
+  product_reviews:
+    "SELECT DISTINCT review_id, 'P1' AS product_id FROM (SELECT unnest(['R1','R2','R3','R4','R5','R6','R7']) AS review_id)",
+  review_images: "SELECT 'x' AS review_id, 'y' AS image_url WHERE false",
+  product: "SELECT 'P1' AS product_id, 'Lamp' AS name, 'K1' AS category_id",
+  category: "SELECT 'K1' AS category_id, 'Home' AS name",
+  customer: "SELECT 'C1' AS customer_id, TIMESTAMPTZ '2020-01-01 00:00:00+00' AS created_at",
+  orders: "SELECT 'O1' AS order_id, 'C2' AS buyer_id",
+  ...others,
+});
+
+interface SilverRow {
+  review_id: string;
+  buyer_id: string | null;
+  product_name: string | null;
+  category: string;
+  title: string | null;
+  body: string;
+  text_length: number;
+  has_image: boolean;
+  image_url: string | null;
+  verified_purchase: boolean;
+  helpful_votes: number;
+  order_count: number;
+  reviewed_at: Date | null;
+}
+
+describe('transform', () => {
+  let world: StageWorld;
+  afterEach(() => world.dispose());
+
+  const run = async (rows: string, others?: Record<string, string>, settings?: object) => {
+    world = await makeStageWorld(settings === undefined ? {} : { settings });
+    await world.publishBronze(batchId, tables(rows, others));
+    const result = await transform(world.context, batchId);
+    return {
+      result,
+      silver: await world.rows<SilverRow>('silver', batchId, 'review'),
+      rejected: await world.rows<{
+        review_id: string | null;
+        reason: string;
+        original_data: string;
+      }>('silver', batchId, 'rejected', 'reason, review_id'),
+    };
+  };
+
+  it('rejects by the first rule a row breaks, keeps its data, and every row is accounted for', async () => {
+    const { result, silver, rejected } = await run(
+      `${sound},
+       ('R1', 'C1', 'Second', 'The same id again.', 9, NULL, NULL, NULL),
+       (NULL, 'C1', 'No id', 'Text', 4, NULL, NULL, NULL),
+       ('R2', 'C1', 'No rating', 'Text', NULL, NULL, NULL, NULL),
+       ('R3', 'C1', 'Six', 'Text', 6, NULL, NULL, NULL),
+       ('R4', 'C1', 'Zero', '', 0, NULL, NULL, NULL),
+       ('R5', 'C1', 'Blank', E' \\n\\t ', 3, NULL, NULL, NULL),
+       ('R6', 'C1', 'Markup only', '<br /><p>&nbsp;</p>', 3, NULL, NULL, NULL),
+       ('R9', 'C1', 'No product', 'Text', 3, NULL, NULL, NULL)`,
+    );
+    expect(silver.map(({ review_id }) => review_id)).toEqual(['R1']);
+    expect(silver[0]?.title).toBe('Fine');
+    expect(rejected.map(({ review_id, reason }) => [review_id, reason])).toEqual([
+      ['R5', 'body_blank'],
+      ['R6', 'body_blank'],
+      ['R1', 'duplicate_review_id'],
+      ['R9', 'product_unknown'],
+      ['R2', 'rating_missing'],
+      ['R3', 'rating_out_of_range'],
+      ['R4', 'rating_out_of_range'],
+      [null, 'review_id_missing'],
+    ]);
+    expect(result).toMatchObject({ stage: 'transform', rowsIn: 9, rowsOut: 1, rejected: 8 });
+    expect((await world.manifest('silver', batchId)).rejected).toEqual({
+      body_blank: 2,
+      duplicate_review_id: 1,
+      product_unknown: 1,
+      rating_missing: 1,
+      rating_out_of_range: 2,
+      review_id_missing: 1,
+    });
+    expect(JSON.parse(rejected[2]?.original_data ?? '{}')).toMatchObject({
+      review_id: 'R1',
+      title: 'Second',
+      rating: 9,
+    });
+  });
+
+  it('replaces customer ids by the keyed pseudonym, in rejected rows too', async () => {
+    const { silver, rejected } = await run(
+      `${sound}, ('R2', 'C9', 'x', 'not in customer', 5, NULL, NULL, NULL), ('R3', 'C9', 'x', 'bad', 7, NULL, NULL, NULL), ('R4', NULL, 'x', 'anonymous', 5, NULL, NULL, NULL)`,
+    );
+    const key = world.context.pseudonymKey;
+    expect(silver.map(({ buyer_id }) => buyer_id)).toEqual([
+      pseudonym('C1', key),
+      pseudonym('C9', key),
+      null,
+    ]);
+    expect(JSON.parse(rejected[0]?.original_data ?? '{}').buyer_id).toBe(pseudonym('C9', key));
+    expect(rejected[0]?.original_data).not.toContain('C9"');
+    expect(JSON.stringify(await world.manifest('silver', batchId))).not.toContain(
+      Buffer.from(key).toString('hex'),
+    );
+  });
+
+  it('cleans text without touching what an author wrote', async () => {
+    const { silver } = await run(
+      `('R1', 'C1', 'None', 'I <3 it &amp; &#34;you&#34;<br />line two &lt;b&gt;', 5, NULL, NULL, NULL),
+       ('R2', 'C1', ' N/A ', 'stray' || chr(26) || ' control [[VIDEOID:abc123]] end', 5, NULL, NULL, NULL),
+       ('R3', 'C1', 'It&#039;s &nbsp;ok', 'None', 5, NULL, NULL, NULL),
+       ('R4', 'C1', 'x', '  😀 ünïcode  ', 5, NULL, NULL, NULL)`,
+    );
+    expect(silver.map(({ title, body }) => [title, body])).toEqual([
+      [null, 'I <3 it & "you"\nline two <b>'],
+      [null, 'stray control  end'],
+      ["It's  ok", 'None'],
+      ['x', '😀 ünïcode'],
+    ]);
+    expect(silver[3]?.text_length).toBe(9);
+  });
+
+  it('joins product, category, first image and orders', async () => {
+    const { silver } = await run(
+      `${sound}, ('R2', 'C2', 'x', 'ordered', 5, NULL, NULL, NULL), ('R3', 'C2', 'x', 'flag says no', 5, false, 2, NULL), ('R4', 'C3', 'x', 'no order', 5, NULL, NULL, NULL)`,
+      {
+        product_reviews:
+          "SELECT * FROM (VALUES ('R1','P1'), ('R2','P2'), ('R3','P3'), ('R4', 'P1')) t(review_id, product_id)",
+        product:
+          "SELECT * FROM (VALUES ('P1','Lamp','K1'), ('P2','NULL',NULL)) t(product_id, name, category_id)",
+        review_images:
+          "SELECT * FROM (VALUES ('R1','b.jpg'), ('R1','a.jpg'), ('R2',''), ('R2', NULL)) t(review_id, image_url)",
+        orders:
+          "SELECT * FROM (VALUES ('O1','C2'), ('O1','C2'), ('O2','C2')) t(order_id, buyer_id)",
+      },
+    );
+    expect(
+      silver.map((row) => [
+        row.product_name,
+        row.category,
+        row.has_image,
+        row.image_url,
+        row.verified_purchase,
+        row.order_count,
+      ]),
+    ).toEqual([
+      ['Lamp', 'Home', true, 'a.jpg', true, 0],
+      [null, 'Unknown', false, null, true, 2],
+      [null, 'Unknown', false, null, false, 2],
+      ['Lamp', 'Home', false, null, false, 0],
+    ]);
+  });
+
+  it('gives one row a product to a review of several products', async () => {
+    const { silver, result } = await run(sound, {
+      product_reviews: "SELECT * FROM (VALUES ('R1','P1'), ('R1','P2')) t(review_id, product_id)",
+    });
+    expect(silver).toHaveLength(2);
+    expect(result.rejected).toBe(0);
+  });
+
+  it('treats absent optional tables as empty and says so', async () => {
+    world = await makeStageWorld();
+    const { review, product_reviews } = tables(sound);
+    await world.publishBronze(batchId, { review, product_reviews });
+    expect((await transform(world.context, batchId)).rowsOut).toBe(1);
+    expect(world.events).toContainEqual(expect.objectContaining({ type: 'warning' }));
+  });
+
+  it('names a missing table, and a missing column with its configuration key', async () => {
+    world = await makeStageWorld();
+    const { product_reviews, ...rest } = tables(sound);
+    await world.publishBronze(batchId, rest);
+    await expect(transform(world.context, batchId)).rejects.toMatchObject({
+      code: 'TABLE_NOT_IN_BATCH',
+      message: expect.stringContaining('product_reviews'),
+    });
+    await world.publishBronze(batchId, {
+      ...rest,
+      product_reviews: "SELECT 'R1' AS review, 'P1' AS product_id",
+    });
+    await expect(transform(world.context, batchId)).rejects.toMatchObject({
+      code: 'COLUMN_NOT_IN_BATCH',
+      message: expect.stringContaining('source.entities.reviewProduct.review_id'),
+    });
+  });
+
+  it('publishes empty tables for an empty source', async () => {
+    const { result, silver } = await run(sound, { review: `${reviews(sound)} WHERE false` });
+    expect(silver).toEqual([]);
+    expect(result).toMatchObject({ rowsIn: 0, rowsOut: 0, rejected: 0 });
+    expect((await world.manifest('silver', batchId)).tables.map(({ name }) => name)).toEqual([
+      'review',
+      'rejected',
+    ]);
+  });
+
+  it('replaces its own output when it runs again', async () => {
+    await run(sound);
+    await transform(world.context, batchId);
+    expect((await world.manifest('silver', batchId)).generation).toBe(2);
+    expect(await world.rows('silver', batchId, 'review')).toHaveLength(1);
+  });
+});
