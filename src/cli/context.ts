@@ -13,6 +13,8 @@ export interface CommandContext extends JobContext {
   job: JobContext;
   /** Absolute path of the state directory; it may not exist yet. */
   home: string;
+  /** `flag --home`, `environment REVIEWOPS_HOME` or `default`. */
+  homeSource: string;
   cwd: string;
   tool: { name: string; version: string };
   /** Stdin and stderr are a terminal, and neither --no-input nor CI says that nobody is there. */

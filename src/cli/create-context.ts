@@ -1,6 +1,7 @@
-import { existsSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { LoadedConfig } from '../config/load.js';
+import { findProjectFile } from '../config/project-file.js';
 import type { Secrets } from '../config/secrets.js';
 import { ExitCode, throwIfAborted } from '../system/errors.js';
 import type { JobContext } from '../system/progress.js';
@@ -100,9 +101,7 @@ export function createContext(
     const { loadConfig } = await import('../config/load.js');
     return loadConfig({ cwd, environment, file: flags.config, profile: flags.profile, warn });
   });
-  const home = resolve(
-    flags.home ?? environment.REVIEWOPS_HOME ?? join(projectDirectory(cwd), '.reviewops'),
-  );
+  const { home, homeSource } = findHome(flags.home, environment.REVIEWOPS_HOME, cwd);
   const secrets = once(async (): Promise<Secrets> => {
     const { loadSecrets } = await import('../config/secrets.js');
     const { file } = await loadedConfig();
@@ -114,6 +113,7 @@ export function createContext(
     ...job,
     job,
     home,
+    homeSource,
     cwd,
     tool: run.tool,
     interactive,
@@ -166,12 +166,15 @@ const hardExit = {
   hint: undefined,
 };
 
-/** Where the project is: beside the nearest configuration file, else the working directory. */
-export function projectDirectory(cwd: string): string {
-  for (let directory = cwd; ; directory = dirname(directory)) {
-    if (existsSync(join(directory, 'reviewops.config.yaml'))) return directory;
-    if (directory === dirname(directory)) return cwd;
-  }
+/** The state directory; without a wish it lies beside the project's configuration file. */
+function findHome(flag: string | undefined, variable: string | undefined, cwd: string) {
+  if (flag !== undefined) return { home: resolve(cwd, flag), homeSource: 'flag --home' };
+  if (variable) return { home: resolve(cwd, variable), homeSource: 'environment REVIEWOPS_HOME' };
+  const file = findProjectFile(cwd);
+  return {
+    home: join(file === undefined ? cwd : dirname(file), '.reviewops'),
+    homeSource: 'default',
+  };
 }
 
 const isTruthy = (value: string | undefined): boolean =>

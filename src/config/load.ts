@@ -1,15 +1,13 @@
-import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { invalid } from '../system/errors.js';
 import { nearest } from '../system/nearest.js';
 import { type ConfigDocument, isSection, readDocument } from './document.js';
 import { type Lookup, readEnvironment } from './environment.js';
 import { configInvalid, findProblems, type Problem } from './problems.js';
+import { findProjectFile } from './project-file.js';
 import { builtInProfiles, type Config, configSchema } from './schema.js';
 import { settings } from './settings.js';
-
-export const configFileName = 'reviewops.config.yaml';
 
 export interface LoadOptions {
   cwd: string;
@@ -75,15 +73,6 @@ export async function readConfigFiles(
   return { project, user };
 }
 
-/** The nearest configuration file, from the working directory upwards. */
-export function findProjectFile(cwd: string): string | undefined {
-  for (let directory = cwd; ; directory = dirname(directory)) {
-    const path = join(directory, configFileName);
-    if (existsSync(path)) return path;
-    if (directory === dirname(directory)) return undefined;
-  }
-}
-
 /** The names --profile takes: those built in, and those of the files. */
 export const profileNames = ({ project, user }: ConfigFiles): string[] => [
   ...new Set([
@@ -135,9 +124,12 @@ function fileProblems({ project, user }: ConfigFiles): Problem[] {
       ),
     ];
     // A secret under an unknown key is reported once, as a secret.
-    return [...document.problems, ...found.filter(({ where }) => !secrets.has(where))];
+    const all = [...document.problems, ...found.filter(({ where }) => !secrets.has(where))];
+    return all.sort((a, b) => lineOf(a) - lineOf(b));
   });
 }
+
+const lineOf = ({ where }: Problem): number => Number(/:(\d+):\d+$/.exec(where)?.[1] ?? 0);
 
 function chooseProfile(files: ConfigFiles, lookup: Lookup, flag: string | undefined) {
   const variable = lookup('REVIEWOPS_PROFILE');

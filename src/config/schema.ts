@@ -14,7 +14,7 @@ const identifier = z
 const bytes = z
   .string()
   .regex(/^\d+(\.\d+)?\s*(kB|MB|GB|KiB|MiB|GiB)$/, 'a size such as 512MB or 2GB')
-  .describe('A size with its unit, such as 512MB.');
+  .meta({ description: 'A size with its unit.', examples: ['512MB', '2GB'] });
 
 const lake = z.strictObject({
   kind: z.literal('local').default('local').describe('Where the lake lives.'),
@@ -32,7 +32,11 @@ const database = z.strictObject({
     .max(65_535)
     .default(0)
     .describe('Port of the embedded server; 0 picks a free one and keeps it.'),
-  connectTimeoutSeconds: z.number().positive().default(10),
+  connectTimeoutSeconds: z
+    .number()
+    .positive()
+    .default(10)
+    .describe('How long a connection may take to come about.'),
   lockTimeoutSeconds: z
     .number()
     .nonnegative()
@@ -43,7 +47,11 @@ const database = z.strictObject({
     .nonnegative()
     .default(0)
     .describe('How long one statement may run; 0 is no limit (COPY of a large table takes long).'),
-  idleInTransactionTimeoutSeconds: z.number().nonnegative().default(300),
+  idleInTransactionTimeoutSeconds: z
+    .number()
+    .nonnegative()
+    .default(300)
+    .describe('How long a transaction may do nothing before the server ends it; 0 is no limit.'),
 });
 
 /**
@@ -169,25 +177,61 @@ const score = z.strictObject({
     .default({})
     .describe('Weight of each component; they must add up to 1 with the preset’s.'),
   lengthMean: z.number().positive().default(300).describe('Characters of the ideal review.'),
-  lengthDeviation: z.number().positive().default(200),
+  lengthDeviation: z
+    .number()
+    .positive()
+    .default(200)
+    .describe('How far from the ideal length the marks fall to 61 %, in characters.'),
   freshnessHalfLifeDays: z
     .number()
     .positive()
     .default(365)
     .describe('Age at which a review is worth half as much as a new one.'),
-  votesForFullMarks: z.number().positive().default(50),
-  ordersForFullMarks: z.number().positive().default(10),
-  accountDaysForFullMarks: z.number().positive().default(730),
-  relevantFrom: z.number().min(0).max(100).default(80),
+  votesForFullMarks: z
+    .number()
+    .positive()
+    .default(50)
+    .describe('Helpful votes from which a review gets the full marks for votes.'),
+  ordersForFullMarks: z
+    .number()
+    .positive()
+    .default(10)
+    .describe('Orders from which a buyer counts as fully experienced.'),
+  accountDaysForFullMarks: z
+    .number()
+    .positive()
+    .default(730)
+    .describe('Age of an account, in days, from which it counts as fully established.'),
+  relevantFrom: z
+    .number()
+    .min(0)
+    .max(100)
+    .default(80)
+    .describe('Score from which a review is called relevant.'),
 });
 
 const pipeline = z.strictObject({
   parallelism: z.int().min(1).max(32).default(2).describe('Connections that extract at once.'),
   memoryLimit: bytes.default('768MB').describe('What the query engine may hold in memory.'),
-  threads: z.int().min(1).max(128).default(2),
+  threads: z
+    .int()
+    .min(1)
+    .max(128)
+    .default(2)
+    .describe('Threads of the query engine; more need more memory.'),
   chunkSize: bytes.default('64MB').describe('How much of a table travels in one piece.'),
-  rejectWarningPercent: z.number().min(0).max(100).default(5),
-  rejectCriticalPercent: z.number().min(0).max(100).default(10),
+  rejectWarningPercent: z
+    .number()
+    .min(0)
+    .max(100)
+    .default(5)
+    .describe('Share of rejected rows from which a run warns.'),
+  rejectCriticalPercent: z
+    .number()
+    .min(0)
+    .max(100)
+    .default(10)
+    .describe('Share of rejected rows that is critical.'),
   score: score.prefault({}),
 });
 

@@ -48,9 +48,6 @@ export function sectionKeys(path: readonly PropertyKey[]): string[] | undefined 
   return inside === undefined ? undefined : Object.keys(inside);
 }
 
-/** Every setting, in the order of the schema. */
-export const settings: readonly Setting[] = [...collect(root, [])];
-
 /** `REVIEWOPS_PIPELINE_MEMORY_LIMIT` for `pipeline.memoryLimit`. */
 export const environmentName = (path: readonly string[]): string =>
   `REVIEWOPS_${path
@@ -63,7 +60,7 @@ function children(node: Node | undefined): Record<string, Node> | undefined {
   const value = node?.additionalProperties;
   if (names === undefined || !value) return undefined;
   return Object.fromEntries(
-    names.map((name) => [name, { description: `See ${'`weights`'}.`, ...value }]),
+    names.map((name) => [name, { description: node?.description ?? '', ...value }]),
   );
 }
 
@@ -131,3 +128,6 @@ function readText(text: string, forms: readonly Node[]): unknown {
   }
   return text;
 }
+
+/** Every setting, in the order of the schema. */
+export const settings: readonly Setting[] = [...collect(root, [])];
