@@ -10,6 +10,8 @@ import { paint, type Terminal, wantsColor } from './terminal.js';
 type Parsed<T extends typeof Command> = {
   flags: Interfaces.InferredFlags<T['flags'] & (typeof ReviewopsCommand)['baseFlags']>;
   args: Interfaces.InferredArgs<T['args']>;
+  /** All arguments, where a command takes several (`strict = false`). */
+  argv: string[];
 };
 
 export type GlobalFlags = Interfaces.InferredFlags<typeof globalFlags>;

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { formatSeconds } from '../system/duration.js';
 import {
-  errorMessage,
   failed,
   interrupted,
   isOperatorError,
@@ -82,27 +81,39 @@ export async function acquireLease(
       if (etag !== undefined) return new HeldLease(lake, name, etag, acquiredAt, options);
       continue;
     }
-    await requireDead(lake, key, found, options);
+    const { record } = found;
+    if (record === undefined) throw unreadable(lake, key);
+    await requireDead(lake, key, { record, etag: found.etag }, options);
     const etag = await putUnlessRefused(() => lake.put(key, body, { ifMatch: found.etag }));
     if (etag === undefined) continue;
-    options.onTakeover?.(found.record.owner);
+    options.onTakeover?.(record.owner);
     return new HeldLease(lake, name, etag, acquiredAt, options);
   }
 }
 
-/** All leases, those of dead owners included. */
+/**
+ * All leases, with whether their owners seem to live; one elsewhere is judged by its last sign of
+ * life. For showing only. Damaged ones are left out: acquireLease names them.
+ */
 export async function listLeases(
   lake: Lake,
-): Promise<(LeaseRecord & { state: ReturnType<typeof ownerState> })[]> {
+  now: Date,
+): Promise<(LeaseRecord & { live: boolean })[]> {
   const leases = [];
   for await (const { key } of lake.list(leasesPrefix)) {
-    const found = await readLease(lake, key);
-    if (found !== undefined) {
-      leases.push({ ...found.record, state: ownerState(found.record.owner) });
-    }
+    const record = (await readLease(lake, key))?.record;
+    if (record === undefined) continue;
+    const state = ownerState(record.owner);
+    const live =
+      state === 'elsewhere' ? silence(record, now) < usualTiming.stale : state === 'alive';
+    leases.push({ ...record, live });
   }
   return leases;
 }
+
+/** Seconds between the last sign of life and now, whichever clock is ahead. */
+const silence = (record: LeaseRecord, now: Date): number =>
+  Math.abs(now.getTime() - record.renewedAt.getTime()) / 1000;
 
 /** `LEASE_HELD` while the holder lives; returns when the lease may be taken over. */
 async function requireDead(
@@ -114,8 +125,8 @@ async function requireDead(
   const state = ownerState(record.owner);
   if (state === 'gone') return;
   const { stale, watch } = options.timing ?? usualTiming;
-  const silent = Math.abs(options.now().getTime() - record.renewedAt.getTime()) / 1000;
-  if (state === 'alive' || silent < stale) throw held(record, state, options.now());
+  if (state === 'alive' || silence(record, options.now()) < stale)
+    throw held(record, state, options.now());
   options.onWatch?.(record, watch);
   const end = performance.now() + watch * 1000;
   while (performance.now() < end) {
@@ -230,33 +241,39 @@ async function putUnlessRefused(put: () => Promise<{ etag: string }>): Promise<s
 
 const serialise = (record: LeaseRecord): string => `${JSON.stringify(record)}\n`;
 
+/** The lease with its etag; without a record when it is damaged. */
 async function readLease(
   lake: Lake,
   key: Key,
-): Promise<{ record: LeaseRecord; etag: string } | undefined> {
+): Promise<{ record: LeaseRecord | undefined; etag: string } | undefined> {
   const found = await readVersion(lake, key);
   if (found === undefined) return undefined;
-  try {
-    return { record: parseLease(found.body.toString('utf8')), etag: found.etag };
-  } catch (error) {
-    throw refused('LEASE_UNREADABLE', `The lease ${key} in ${lake.description} is damaged.`, {
-      hint: 'Make sure that nobody works on it, delete that file, then run it again.',
-      cause: new Error(errorMessage(error)),
-    });
-  }
+  return { record: parseLease(found.body.toString('utf8')), etag: found.etag };
 }
 
-function parseLease(text: string): LeaseRecord {
-  const record = JSON.parse(text) as Record<keyof LeaseRecord, unknown>;
-  const owner = record.owner as Owner;
-  const acquiredAt = new Date(String(record.acquiredAt));
-  const renewedAt = new Date(String(record.renewedAt));
+const unreadable = (lake: Lake, key: Key): OperatorError =>
+  refused('LEASE_UNREADABLE', `The lease ${key} in ${lake.description} is damaged.`, {
+    hint: 'Make sure that nobody works on it, delete that file, then run it again.',
+  });
+
+function parseLease(text: string): LeaseRecord | undefined {
+  let record: Partial<Record<keyof LeaseRecord, unknown>>;
+  try {
+    record = JSON.parse(text);
+  } catch {
+    // Only a damaged disk or a person's edit can cut short what is written atomically.
+    return undefined;
+  }
+  const owner = record?.owner as Owner | undefined;
+  const acquiredAt = new Date(String(record?.acquiredAt));
+  const renewedAt = new Date(String(record?.renewedAt));
   const whole =
-    typeof record.name === 'string' &&
-    [owner.user, owner.host, owner.machine].every((part) => typeof part === 'string') &&
-    Number.isInteger(owner.pid) &&
+    typeof record?.name === 'string' &&
+    [owner?.user, owner?.host, owner?.machine].every((part) => typeof part === 'string') &&
+    Number.isInteger(owner?.pid) &&
     !Number.isNaN(acquiredAt.getTime()) &&
     !Number.isNaN(renewedAt.getTime());
-  if (!whole) throw new Error('It lacks a field.');
-  return { name: String(record.name), owner, acquiredAt, renewedAt };
+  return whole && owner !== undefined
+    ? { name: String(record.name), owner, acquiredAt, renewedAt }
+    : undefined;
 }

@@ -1,4 +1,4 @@
-import { type BigIntStats, constants, lstatSync } from 'node:fs';
+import { type BigIntStats, constants, lstatSync, readFileSync } from 'node:fs';
 import {
   copyFile,
   type FileHandle,
@@ -62,6 +62,8 @@ class LocalLake implements Lake {
 
   read(key: Key): Promise<Buffer> {
     return this.#guard(key, async (path) => {
+      const small = readSmall(path);
+      if (small !== undefined) return small;
       const handle = await this.#openFile(key, path);
       try {
         return await handle.readFile();
@@ -272,6 +274,21 @@ class LocalLake implements Lake {
       });
     }
     return describeFileError(error, resolve(this.#root, place));
+  }
+}
+
+/** What is read without the thread pool, whose detour takes longer; in bytes. */
+const smallFile = 64 * 1024;
+
+/** Undefined for a file that is large, or not there. */
+function readSmall(path: string): Buffer | undefined {
+  const stats = statFile(path);
+  if (stats === undefined || stats.size > smallFile) return undefined;
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
   }
 }
 

@@ -90,7 +90,7 @@ export function batchNotFound(lake: Lake, batchId: string, known: readonly strin
 }
 
 /** Ids of all batches of which the lake holds anything, oldest first. */
-async function batchIds(lake: Lake): Promise<string[]> {
+export async function batchIds(lake: Lake): Promise<string[]> {
   const ids = new Set<string>();
   for (const layer of layers) {
     for await (const { key } of lake.list(`${layer}/batch=`)) {
