@@ -1,6 +1,9 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Client, QueryResultRow } from 'pg';
 import type { Config } from '../config/schema.js';
 import { interrupted, isOperatorError, throwIfAborted } from '../system/errors.js';
+import { requestCancel } from './cancel.js';
+import { connect, driverOf } from './connect.js';
 import { describeDatabaseError } from './errors.js';
 import type { DatabaseTarget } from './target.js';
 
@@ -35,36 +38,11 @@ export async function openClient(
   target: DatabaseTarget,
   options: ClientOptions,
 ): Promise<DatabaseClient> {
-  throwIfAborted(options.signal);
-  const { default: pg } = await import('pg');
-  const connection = new pg.Client(connectionSettings(target, options));
-  // Without a listener a connection that breaks while idle would end the process.
-  connection.on('error', () => undefined);
-  try {
-    await connection.connect();
-  } catch (error) {
-    throw describeDatabaseError(error, target, options.purpose);
-  }
+  const connection = await connect(target, options);
   const client = new CancellableClient(connection, target, options);
   try {
-    if (target.endpoint !== 'pooler') {
-      // A pooler in transaction mode refuses startup options and forgets SET.
-      const { lockTimeoutSeconds, statementTimeoutSeconds, idleInTransactionTimeoutSeconds } =
-        options.settings;
-      await client.query(
-        `SELECT set_config('lock_timeout', $1, false), set_config('statement_timeout', $2, false),
-                set_config('idle_in_transaction_session_timeout', $3, false),
-                set_config('default_transaction_read_only', $4, false),
-                set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO, YMD', false),
-                set_config('IntervalStyle', 'iso_8601', false)`,
-        [
-          milliseconds(lockTimeoutSeconds),
-          milliseconds(statementTimeoutSeconds),
-          milliseconds(idleInTransactionTimeoutSeconds),
-          options.readOnly === true ? 'on' : 'off',
-        ],
-      );
-    }
+    // A pooler in transaction mode forgets what a session sets; there, transactions set it.
+    if (target.endpoint !== 'pooler') await client.configure('session');
     return client;
   } catch (error) {
     await client.close();
@@ -88,12 +66,10 @@ export async function withClient<T>(
 
 const milliseconds = (seconds: number): string => String(Math.round(seconds * 1000));
 
-const connectionSettings = (target: DatabaseTarget, options: ClientOptions) => ({
-  connectionString: target.url,
-  application_name: `reviewops ${options.purpose}`,
-  connectionTimeoutMillis: options.settings.connectTimeoutSeconds * 1000,
-  keepAlive: true,
-});
+/** How long the server may take to cancel a statement before we hang up, and to say goodbye. */
+const cancelMilliseconds = 1000;
+const graceMilliseconds = 700;
+const closeMilliseconds = 1000;
 
 class CancellableClient implements DatabaseClient {
   readonly #client: Client;
@@ -117,9 +93,10 @@ class CancellableClient implements DatabaseClient {
   async use<T>(work: (client: Client) => Promise<T>): Promise<T> {
     const { signal, purpose } = this.#options;
     throwIfAborted(signal);
+    let ended = false;
     let cancelling: Promise<void> | undefined;
     const cancel = () => {
-      cancelling = this.#cancelBackend();
+      cancelling = this.#cancel(() => ended);
     };
     signal.addEventListener('abort', cancel, { once: true });
     try {
@@ -130,7 +107,9 @@ class CancellableClient implements DatabaseClient {
       }
       throw describeDatabaseError(error, this.#target, purpose);
     } finally {
+      ended = true;
       signal.removeEventListener('abort', cancel);
+      // A late cancellation must not meet the next statement.
       await cancelling;
     }
   }
@@ -138,6 +117,7 @@ class CancellableClient implements DatabaseClient {
   async transaction<T>(work: () => Promise<T>, mode = ''): Promise<T> {
     await this.execute(`BEGIN ${mode}`);
     try {
+      if (this.#target.endpoint === 'pooler') await this.configure('transaction');
       const result = await work();
       await this.execute('COMMIT');
       return result;
@@ -149,29 +129,54 @@ class CancellableClient implements DatabaseClient {
   }
 
   async close(): Promise<void> {
-    await this.#client.end();
+    const end = this.#client.end();
+    const hangUp = setTimeout(() => this.#hangUp(), closeMilliseconds);
+    try {
+      await end;
+    } finally {
+      clearTimeout(hangUp);
+    }
   }
 
-  /** Cancels what the backend is doing, from a second connection; breaks the first if that fails. */
-  async #cancelBackend(): Promise<void> {
-    const { default: pg } = await import('pg');
-    // The driver keeps the backend's pid; its types do not say so.
-    const { processID } = this.#client as unknown as { processID: number | null };
-    const helper = new pg.Client({
-      ...connectionSettings(this.#target, { ...this.#options, purpose: 'cancel' }),
-      connectionTimeoutMillis: 1000,
-    });
-    helper.on('error', () => undefined);
-    try {
-      await helper.connect();
-      await helper.query('SELECT pg_cancel_backend($1)', [processID]);
-    } catch {
-      // Unreachable: closing our side makes the server notice at its next write.
-      (
-        this.#client as unknown as { connection: { stream: { destroy(): void } } }
-      ).connection.stream.destroy();
-    } finally {
-      await helper.end().catch(() => undefined);
+  /** Sets limits and formats, for the session or for the transaction that is open. */
+  async configure(scope: 'session' | 'transaction'): Promise<void> {
+    const { settings, readOnly } = this.#options;
+    const local = scope === 'transaction';
+    const values = {
+      lock_timeout: milliseconds(settings.lockTimeoutSeconds),
+      statement_timeout: milliseconds(settings.statementTimeoutSeconds),
+      idle_in_transaction_session_timeout: milliseconds(settings.idleInTransactionTimeoutSeconds),
+      TimeZone: 'UTC',
+      DateStyle: 'ISO, YMD',
+      IntervalStyle: 'iso_8601',
+      ...(readOnly === true
+        ? { [local ? 'transaction_read_only' : 'default_transaction_read_only']: 'on' }
+        : {}),
+    };
+    await this.query(
+      'SELECT set_config(name, value, $3) FROM unnest($1::text[], $2::text[]) AS given (name, value)',
+      [Object.keys(values), Object.values(values), local],
+    );
+  }
+
+  /** Cancels what the backend is doing; hangs up when the server does not react in time. */
+  async #cancel(ended: () => boolean): Promise<void> {
+    if (!(await requestCancel(this.#client, this.#target, cancelMilliseconds))) {
+      this.#hangUp();
+      return;
     }
+    const until = Date.now() + graceMilliseconds;
+    while (!ended()) {
+      if (Date.now() > until) {
+        this.#hangUp();
+        return;
+      }
+      await wait(10);
+    }
+  }
+
+  /** Closes our side: pending work fails at once, and the server notices at its next write. */
+  #hangUp(): void {
+    driverOf(this.#client).connection.stream.destroy();
   }
 }

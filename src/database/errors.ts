@@ -18,6 +18,9 @@ interface Known {
 
 const inspect = 'Run `reviewops db ping` for the details.';
 
+/** How far a connection got before it failed. */
+export type ConnectStage = 'DNS' | 'TCP' | 'TLS' | 'login' | 'database';
+
 /** By SQLSTATE (or its class), or by the code of a Node network error. */
 const known: Record<string, Known> = {
   '28P01': {
@@ -30,7 +33,7 @@ const known: Record<string, Known> = {
     make: unreachable,
     code: 'DATABASE_LOGIN_REJECTED',
     what: 'The database refused the login',
-    hint: 'Check user, sslmode=require and the server’s pg_hba.conf.',
+    hint: 'Check the user, sslmode=require and the server’s pg_hba.conf.',
   },
   '3D000': {
     make: unreachable,
@@ -90,18 +93,24 @@ const known: Record<string, Known> = {
 
 /** Codes that mean: there is no usable connection (any more). */
 const lost =
-  /^(08|57P0[123])|^(ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EPIPE|ENOENT)$/;
+  /^(08|57P0[123])|^(ECONNREFUSED|ECONNRESET|ECONNABORTED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|EPIPE)$/;
 const lostMessages =
   /Connection terminated|timeout expired|connection timeout|Client has encountered a connection error|not queryable/i;
 
+const noTls = /does not support SSL|error establishing an SSL connection/i;
+const badCertificate =
+  /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(VERIFY_LEAF_SIGNATURE|GET_ISSUER_CERT(_LOCALLY)?)|CERT_\w+|ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH|INVALID_CA)$/;
+
 /**
  * Names a PostgreSQL or connection error: what, where (`target.description`, never the URL), what
- * next. An error it does not know keeps the server's message under `DATABASE_ERROR`.
+ * next. An error it does not know keeps the server's message under `DATABASE_ERROR`; one that is not
+ * the database's is returned as it is. `stage` is given while connecting.
  */
 export function describeDatabaseError(
   error: unknown,
   target: DatabaseTarget,
   purpose: string,
+  stage?: ConnectStage,
 ): unknown {
   if (isOperatorError(error)) return error;
   const code = errorCode(error) ?? '';
@@ -110,22 +119,66 @@ export function describeDatabaseError(
   const entry = known[code];
   if (entry !== undefined) {
     return entry.make(entry.code, `${entry.what}: ${message} — ${where}.`, {
-      hint: entry.hint,
+      hint: target.kind === 'embedded' ? (ofEmbedded[code] ?? entry.hint) : entry.hint,
       cause: error,
     });
   }
-  if (lost.test(code) || lostMessages.test(message)) {
+  if (noTls.test(message)) {
+    return unreachable('DATABASE_TLS_MISSING', `The server does not speak TLS — ${where}.`, {
+      hint: 'Check host and port in NEON_DB_URL, or turn TLS on at the server (ssl = on).',
+      cause: error,
+    });
+  }
+  if (badCertificate.test(code)) {
     return unreachable(
-      'DATABASE_UNREACHABLE',
-      `No connection to the database at ${where}: ${message || code}.`,
-      { hint: inspect, cause: error },
+      'DATABASE_CERTIFICATE_REJECTED',
+      `The server’s certificate cannot be trusted: ${message} — ${where}.`,
+      {
+        hint: 'Name its authority with sslrootcert=FILE in NEON_DB_URL, or check that this is the right server.',
+        cause: error,
+      },
     );
   }
-  if (/^[0-9A-Z]{5}$/.test(code)) {
+  if (stage !== undefined || lost.test(code) || lostMessages.test(message) || isSocket(error)) {
+    const at = stage === undefined ? '' : `, at ${stage}`;
+    return unreachable(
+      'DATABASE_UNREACHABLE',
+      `No connection to the database at ${where}${at}: ${message || code}.`,
+      { hint: nextAfter(stage, target), cause: error },
+    );
+  }
+  if (/^[0-9A-Z]{5}$/.test(code) && /\d/.test(code)) {
     return failed('DATABASE_ERROR', `The database reports ${code}: ${message} — ${where}.`, {
       hint: inspect,
       cause: error,
     });
   }
   return error;
+}
+
+/** A Unix socket that is not there; ENOENT of a file that is read into a COPY is not ours. */
+const isSocket = (error: unknown): boolean =>
+  error instanceof Error && 'syscall' in error && error.syscall === 'connect';
+
+/** The embedded server has no URL to check. */
+const ofEmbedded: Record<string, string> = {
+  '28P01':
+    'The password file and the server disagree: restore the file (reviewops local status names it), or start afresh with `reviewops local reset`.',
+  '3D000': 'Start afresh with `reviewops local reset`.',
+};
+
+function nextAfter(stage: ConnectStage | undefined, target: DatabaseTarget): string {
+  if (target.kind === 'embedded') return 'See `reviewops local status` and the log it names.';
+  switch (stage) {
+    case undefined:
+      return inspect;
+    case 'DNS':
+      return 'Check the host name in NEON_DB_URL and this machine’s DNS.';
+    case 'TCP':
+      return 'Check host and port in NEON_DB_URL, that the server runs, and firewalls in between.';
+    case 'TLS':
+      return 'Check that host and port in NEON_DB_URL are a PostgreSQL server that speaks TLS.';
+    default:
+      return 'The server answers but lets nobody in: see its log, or try again when it has started.';
+  }
 }
