@@ -11,46 +11,57 @@ CREATE OR REPLACE MACRO pseudonym(value) AS
 
 CREATE OR REPLACE MACRO has_text(value, part) AS contains(value, part);
 
--- White space, no-break spaces included, at both ends.
-CREATE OR REPLACE MACRO strip(value) AS trim(value, chr(32) || chr(9) || chr(10) || chr(11) || chr(12) || chr(13) || chr(160) || chr(65279));
+-- Macros are expanded, not called: each mention of a parameter repeats its whole expression. The
+-- steps of clean_text therefore mention theirs once, and only texts that need a step take any.
+CREATE OR REPLACE MACRO has_control(value) AS
+  regexp_matches(value, '[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]');
+
+CREATE OR REPLACE MACRO has_outer_space(value) AS
+  value = ''
+  OR ascii(value) <= 32 OR ascii(value) IN (160, 65279)
+  OR ends_with(value, ' ') OR ends_with(value, chr(10)) OR ends_with(value, chr(9))
+  OR ends_with(value, chr(13)) OR ends_with(value, chr(160)) OR ends_with(value, chr(65279));
+
+CREATE OR REPLACE MACRO needs_cleaning(value) AS
+  has_text(value, '<') OR has_text(value, '&') OR has_text(value, '[[')
+  OR has_outer_space(value) OR has_control(value);
+
+-- White space, no-break spaces and byte order marks included, at both ends.
+CREATE OR REPLACE MACRO strip(value) AS
+  trim(value, chr(32) || chr(9) || chr(10) || chr(11) || chr(12) || chr(13) || chr(160) || chr(65279));
 
 -- Tags first, entities after: what an author wrote as &lt;b&gt; is text and stays.
 CREATE OR REPLACE MACRO without_markup(value) AS
-  CASE WHEN has_text(value, '<')
-    THEN regexp_replace(
-      regexp_replace(value, '<br\s*/?>', chr(10), 'gi'),
-      '</?[a-zA-Z!][^<>]*>', '', 'g')
-    ELSE value END;
-
-CREATE OR REPLACE MACRO without_embeds(value) AS
-  CASE WHEN has_text(value, '[[')
-    THEN regexp_replace(value, '\[\[(VIDEOID|ASIN):[^\]]*\]\]', '', 'g')
-    ELSE value END;
+  regexp_replace(
+    regexp_replace(
+      regexp_replace(value, '\[\[(VIDEOID|ASIN):[^\]]*\]\]', '', 'g'),
+      '<br\s*/?>', chr(10), 'gi'),
+    '</?[a-zA-Z!][^<>]*>', '', 'g');
 
 CREATE OR REPLACE MACRO without_entities(value) AS
-  CASE WHEN has_text(value, '&')
-    THEN replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(value,
-      '&nbsp;', ' '), '&#160;', ' '), '&#34;', '"'), '&quot;', '"'), '&#34', '"'),
-      '&#39;', ''''), '&#039;', ''''), '&apos;', ''''), '&lt;', '<'), '&gt;', '>'), '&amp;', '&')
-    ELSE value END;
+  replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(value,
+    '&nbsp;', ' '), '&#160;', ' '), '&#34;', '"'), '&quot;', '"'),
+    '&#39;', ''''), '&#039;', ''''), '&apos;', ''''), '&lt;', '<'), '&gt;', '>'), '&amp;', '&');
 
 CREATE OR REPLACE MACRO without_controls(value) AS
-  CASE WHEN regexp_matches(value, '[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]')
-    THEN regexp_replace(value, '[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]', '', 'g')
-    ELSE value END;
+  regexp_replace(value, '[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]', '', 'g');
 
 CREATE OR REPLACE MACRO clean_text(value) AS
-  strip(without_controls(without_entities(without_embeds(without_markup(value)))));
+  CASE WHEN needs_cleaning(value)
+    THEN strip(without_controls(without_entities(without_markup(value))))
+    ELSE value END;
 
--- For names and titles: a placeholder that an export wrote for "nothing" is nothing.
-CREATE OR REPLACE MACRO clean_name(value) AS
-  CASE WHEN upper(clean_text(value)) IN ('', 'NONE', 'NA', 'N/A', 'NULL', 'NAN') THEN NULL ELSE clean_text(value) END;
+-- What exports write for "nothing"; takes cleaned text.
+CREATE OR REPLACE MACRO is_placeholder(value) AS
+  upper(value) IN ('', 'NONE', 'NA', 'N/A', 'NULL', 'NAN');
 
+-- A text that starts with a letter or digit is not blank; only the others are worth cleaning to see.
 CREATE OR REPLACE MACRO is_blank(value) AS
-  value IS NULL
-  OR strip(value) = ''
-  OR ((has_text(value, '<') OR has_text(value, '&') OR has_text(value, '[[') OR regexp_matches(value, '[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]'))
-      AND clean_text(value) = '');
+  CASE
+    WHEN value IS NULL THEN true
+    WHEN regexp_matches(left(value, 1), '[0-9A-Za-z]') THEN false
+    ELSE clean_text(value) = ''
+  END;
 
 CREATE OR REPLACE MACRO days_between(earlier, later) AS
   greatest(0.0, date_diff('second', earlier, later) / 86400.0);

@@ -33,11 +33,17 @@ LEFT JOIN repeated
 
 CREATE TABLE product_profile AS
 SELECT
-  product.product_id,
-  clean_name(product.name) AS product_name,
-  coalesce(clean_name(category.name), 'Unknown') AS category
-FROM source_product AS product
-LEFT JOIN source_category AS category ON product.category_id = category.category_id;
+  product_id,
+  CASE WHEN NOT is_placeholder(product_name) THEN product_name END AS product_name,
+  CASE WHEN NOT is_placeholder(category) THEN category ELSE 'Unknown' END AS category
+FROM (
+  SELECT
+    product.product_id,
+    clean_text(product.name) AS product_name,
+    clean_text(category.name) AS category
+  FROM source_product AS product
+  LEFT JOIN source_category AS category ON product.category_id = category.category_id
+) AS cleaned;
 
 CREATE TABLE order_counts AS
 SELECT customer_id, count(DISTINCT order_id) AS order_count
@@ -71,7 +77,7 @@ SELECT
   buyer_id,
   product_name,
   category,
-  title,
+  CASE WHEN NOT is_placeholder(title) THEN title END AS title,
   body,
   rating,
   length(body) AS text_length,
@@ -89,7 +95,7 @@ FROM (
     coalesce(buyer.buyer_id, pseudonym(review.customer_id)) AS buyer_id,
     product.product_name,
     coalesce(product.category, 'Unknown') AS category,
-    clean_name(review.title) AS title,
+    clean_text(review.title) AS title,
     clean_text(review.body) AS body,
     CAST(review.rating AS SMALLINT) AS rating,
     image.image_url,
