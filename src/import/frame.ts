@@ -23,8 +23,8 @@ export interface FrameOptions {
   canonical: string;
   rejects: RejectsFile;
   signal: AbortSignal;
-  /** Bytes read of the file as stored. */
-  onBytes: (bytes: number) => void;
+  /** Bytes read so far, of the file as stored. */
+  onBytes: (done: number) => void;
 }
 
 /**

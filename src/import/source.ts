@@ -54,7 +54,7 @@ function describeSourceError(error: unknown, path: string): unknown {
 
 /**
  * The bytes of a file in chunks, unpacked when they are gzip (told by content, all members).
- * `onBytes` counts bytes of the file as stored. Throws `IMPORT_FILE_NOT_FOUND`,
+ * `onBytes` is told how many bytes of the file were read so far. Throws `IMPORT_FILE_NOT_FOUND`,
  * `IMPORT_FILE_TRUNCATED`, `IMPORT_FILE_CORRUPT`, `IMPORT_FILE_PACKED`, `PERMISSION_DENIED`.
  */
 export async function* readSource(
@@ -71,15 +71,13 @@ export async function* readSource(
       });
     }
     const file = createReadStream(path, { highWaterMark: chunkBytes });
-    file.on('data', (chunk) => onBytes(chunk.length));
     const bytes = startsWith(head, [0x1f, 0x8b])
       ? // The iteration below reports the pipeline's error.
         pipeline(file, createGunzip({ chunkSize: chunkBytes }), () => undefined)
       : file;
-    // A 'data' listener starts the flow before the iterator is attached.
-    file.pause();
     for await (const chunk of bytes) {
       throwIfAborted(signal);
+      onBytes(file.bytesRead);
       yield chunk as Buffer;
     }
   } catch (error) {
