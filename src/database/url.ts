@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { invalid, type OperatorError } from '../system/errors.js';
+import { registerSecretUrl } from '../system/redact.js';
 import type { DatabaseTarget } from './target.js';
 
 const sslModes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
@@ -120,6 +121,7 @@ export const isNeon = (host: string): boolean => /(^|\.)neon\.(tech|build)$/i.te
  * without enforced TLS, `DATABASE_TLS_REQUIRED` (2).
  */
 export function externalTarget(url: string): DatabaseTarget {
+  registerSecretUrl(url);
   const { host, port, database, sslMode } = parseDatabaseUrl(url);
   const loopback = isLoopback(host);
   if (!loopback && !['require', 'verify-ca', 'verify-full'].includes(sslMode ?? '')) {

@@ -6,10 +6,8 @@ import { errorCode, failed } from '../../system/errors.js';
 import { makeDirectory } from '../../system/files.js';
 import { type Account, canUse } from './account.js';
 import { type Binaries, copyBinaries, makeLinks, probe } from './binaries.js';
+import { rememberHome, sharedDirectory as shared } from './orphans.js';
 import { type ServerRecord, serverDirectory } from './record.js';
-
-/** Where root keeps what the state directory cannot hold, because the server could not reach it. */
-const shared = '/var/lib/reviewops';
 
 /**
  * Chooses where a new instance lives: in the state directory where the account can reach it, else
@@ -25,6 +23,7 @@ export async function placeInstance(
     return { instance: join(inside, 'instance') };
   }
   const outside = await outsideDirectory(account, signal);
+  await rememberHome(outside, home);
   return { outside, instance: join(outside, 'instance') };
 }
 

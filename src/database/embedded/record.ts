@@ -3,6 +3,7 @@ import { chown, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, failed } from '../../system/errors.js';
 import { describeFileError, makeDirectory, writeFileAtomic } from '../../system/files.js';
+import { registerSecret } from '../../system/redact.js';
 import type { Account } from './account.js';
 
 export const serverUser = 'reviewops';
@@ -81,7 +82,10 @@ export async function readPassword(home: string): Promise<string | undefined> {
   const text = await readText(path);
   if (text === undefined) return undefined;
   const password = text.trim().split(':')[4];
-  if (password) return password;
+  if (password) {
+    registerSecret(password);
+    return password;
+  }
   throw failed('PASSWORD_FILE_DAMAGED', `${path} does not hold the embedded server’s password.`, {
     hint: 'Restore it from a backup, or start afresh: reviewops local reset --confirm local',
   });
@@ -90,6 +94,7 @@ export async function readPassword(home: string): Promise<string | undefined> {
 export async function makePassword(home: string): Promise<string> {
   // Letters, digits, - and _ only: no format has to escape it.
   const password = randomBytes(24).toString('base64url');
+  registerSecret(password);
   await writeFileAtomic(passwordFile(home), `127.0.0.1:*:*:${serverUser}:${password}\n`, {
     mode: 0o600,
   });

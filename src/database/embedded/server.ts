@@ -8,6 +8,7 @@ import { serverAccount } from './account.js';
 import { findBinaries } from './binaries.js';
 import { initialise } from './initialise.js';
 import { withLock } from './lock.js';
+import { sweepOrphans } from './orphans.js';
 import { placeBinaries, placeInstance } from './placement.js';
 import { findPostmaster, signalProcess, until } from './process.js';
 import {
@@ -162,6 +163,7 @@ async function start(
   options: EmbeddedOptions,
 ): Promise<DatabaseTarget> {
   const { signal, report, config } = options;
+  if (found.outside !== undefined) await sweepOrphans(options);
   const installed = await findBinaries();
   const { root, version } = await placeBinaries(installed, found, home, signal);
   const record = await completeInstance(home, { ...found, version }, root, options);

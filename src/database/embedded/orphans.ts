@@ -1,0 +1,74 @@
+import { access, readdir, readFile, realpath, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, sep } from 'node:path';
+import { errorCode } from '../../system/errors.js';
+import { writeFileAtomic } from '../../system/files.js';
+import type { JobContext } from '../../system/progress.js';
+import { findPostmaster, signalProcess, until } from './process.js';
+
+/** Where root keeps what the state directory cannot hold, because the server could not reach it. */
+export const sharedDirectory = '/var/lib/reviewops';
+
+const homeFile = 'state-directory';
+
+/** Notes in a directory outside which state directory it serves. */
+export const rememberHome = (outside: string, home: string): Promise<void> =>
+  writeFileAtomic(join(outside, homeFile), `${home}\n`, { mode: 0o600 });
+
+/**
+ * Servers whose state directory was deleted, which would have taken them along had they been in it:
+ * they are stopped. Their data goes too where the state directory was a temporary one; otherwise it
+ * may have been on a volume that is only not mounted, so it stays and is named.
+ */
+export async function sweepOrphans({ signal, report }: JobContext): Promise<void> {
+  for (const name of await list(sharedDirectory)) {
+    const outside = join(sharedDirectory, name);
+    const home = (await readOrEmpty(join(outside, homeFile))).trim();
+    if (home === '' || !(await isGone(home))) continue;
+    const data = join(outside, 'instance', 'data');
+    const server = await findPostmaster(data);
+    if (server !== undefined) {
+      signalProcess(server.pid, 'SIGINT');
+      await until(async () => (await findPostmaster(data)) === undefined, 10, signal);
+    }
+    if (
+      home.startsWith(`${tmpdir()}${sep}`) ||
+      home.startsWith(`${await realpath(tmpdir())}${sep}`)
+    ) {
+      await rm(outside, { recursive: true, force: true });
+    } else {
+      report({
+        type: 'notice',
+        message: `The data of a deleted state directory (${home}) is still in ${outside}.`,
+      });
+    }
+  }
+}
+
+async function list(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+async function readOrEmpty(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return '';
+    throw error;
+  }
+}
+
+async function isGone(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return false;
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return true;
+    throw error;
+  }
+}
