@@ -43,7 +43,7 @@ const decoded = (text: string): string => {
   }
 };
 
-const urlPassword = /([a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):[^\s@]+@/gi;
+const urlPassword = /([a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):[^\s/@]+@/gi;
 const namedPassword = /\b(password|passwd|pwd|secret)=[^\s&'"]+/gi;
 
 /** The text without any registered secret, nor the password of any URL. */
