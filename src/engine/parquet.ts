@@ -2,6 +2,13 @@ import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Engine, literal, quoteName } from './session.js';
 
+/**
+ * Parquet files as the source of a query. The `batch=` in a lake's paths is no column: without
+ * saying so, the engine would add one.
+ */
+export const parquetSource = (paths: readonly string[], options: readonly string[] = []): string =>
+  `read_parquet([${paths.map(literal).join(', ')}], ${['hive_partitioning = false', ...options].join(', ')})`;
+
 export interface ParquetDescription {
   columns: { name: string; type: string }[];
   rows: number;
@@ -10,13 +17,21 @@ export interface ParquetDescription {
   ranges: Record<string, { min: string | null; max: string | null }>;
 }
 
-/**
- * Writes the rows of a query to one Parquet file: ZSTD, with bloom filters that also cover
- * columns of many distinct values, so that an absent id is ruled out without reading a page.
- */
-export async function writeParquet(engine: Engine, select: string, path: string): Promise<void> {
+export interface ParquetOptions {
+  /** Of ZSTD, from 1 (fastest). */
+  compressionLevel?: number;
+}
+
+/** Writes the rows of a query to one Parquet file, ZSTD-compressed. */
+export async function writeParquet(
+  engine: Engine,
+  select: string,
+  path: string,
+  { compressionLevel = 3 }: ParquetOptions = {},
+): Promise<void> {
   await engine.run(
-    `COPY (${select}) TO ${literal(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)`,
+    `COPY (${select}) TO ${literal(path)}
+     (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL ${compressionLevel}, ROW_GROUP_SIZE 122880)`,
   );
 }
 
@@ -50,7 +65,7 @@ export async function describeParquet(
 ): Promise<ParquetDescription> {
   const file = literal(path);
   const columns = await engine.rows<{ name: string; type: string }>(
-    `SELECT column_name AS name, column_type AS type FROM (DESCRIBE SELECT * FROM read_parquet(${file}))`,
+    `SELECT column_name AS name, column_type AS type FROM (DESCRIBE SELECT * FROM ${parquetSource([path])})`,
   );
   const [footer] = await engine.rows<{ rows: number }>(
     `SELECT num_rows AS rows FROM parquet_file_metadata(${file})`,
@@ -64,7 +79,7 @@ export async function describeParquet(
           `CAST(min(${quoteName(name)}) AS VARCHAR) AS min${index}`,
           `CAST(max(${quoteName(name)}) AS VARCHAR) AS max${index}`,
         ])
-        .join(', ')} FROM read_parquet(${file})`,
+        .join(', ')} FROM ${parquetSource([path])}`,
     );
     present.forEach((name, index) => {
       ranges[name] = { min: row?.[`min${index}`] ?? null, max: row?.[`max${index}`] ?? null };

@@ -1,5 +1,6 @@
 import type { Config } from '../config/schema.js';
-import { type Engine, literal, quoteName } from '../engine/session.js';
+import { parquetSource } from '../engine/parquet.js';
+import { type Engine, quoteName } from '../engine/session.js';
 import type { Manifest, ManifestTable } from '../lake/manifest.js';
 import { failed } from '../system/errors.js';
 
@@ -86,7 +87,7 @@ function select(
   const from =
     files.length === 0
       ? ' WHERE false'
-      : ` FROM read_parquet([${files.map(literal).join(', ')}], filename = true, file_row_number = true)`;
+      : ` FROM ${parquetSource(files, ['filename = true', 'file_row_number = true'])}`;
   return `SELECT ${[...columns, ...position].join(', ')}${from}`;
 }
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DatabaseClient, withClient } from '../database/client.js';
@@ -9,6 +10,7 @@ import {
   createFuturePartition,
   replacePartitions,
 } from '../database/partition.js';
+import { parquetSource } from '../engine/parquet.js';
 import { type Engine, literal } from '../engine/session.js';
 import type { ManifestTable, PublishedLayer } from '../lake/manifest.js';
 import { requireLayer } from '../lake/publish.js';
@@ -149,7 +151,7 @@ async function replaceFacts(
     });
     return { rows: 0, bytes: 0, superseded: true };
   }
-  const partition = `${parent.table}_${batchId}_${context.now().getTime().toString(36)}`;
+  const partition = `${parent.table}_${batchId}_${randomBytes(4).toString('hex')}`;
   await createFuturePartition(client, parent, partition, key);
   const sent = await sendFiles(work, quoteTable(parent.schema, partition), paths);
   await buildPartitionIndexes(client, parent, partition);
@@ -213,7 +215,7 @@ async function prepareFile(
   );
   const [written] = await work.engine.rows<{ Count: number }>(
     `COPY (SELECT ${columns.join(', ')}
-           FROM read_parquet(${literal(source)}) AS fact
+           FROM ${parquetSource([source])} AS fact
            INNER JOIN review_owner AS owner ON owner.review_id = fact.review_id)
      TO ${literal(path)} (FORMAT csv, HEADER false, TIMESTAMPFORMAT '%Y-%m-%d %H:%M:%S.%f+00')`,
   );

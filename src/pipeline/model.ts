@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parquetSource } from '../engine/parquet.js';
 import { literal } from '../engine/session.js';
 import { manifestKey } from '../lake/layout.js';
 import type { Manifest, ManifestTable } from '../lake/manifest.js';
@@ -46,7 +47,7 @@ export async function model(context: StageContext, batchId: string): Promise<Sta
     context.report({ type: 'started', task: 'model', total: review.rows, unit: 'rows' });
     await declareMacros(engine, context.pseudonymKey);
     await engine.run(
-      `CREATE VIEW silver_review AS SELECT * FROM read_parquet([${files.of(review).map(literal).join(', ')}])`,
+      `CREATE VIEW silver_review AS SELECT * FROM ${parquetSource(files.of(review))}`,
     );
     const withSentiment = weights.sentiment > 0;
     if (withSentiment) await writeSentiment(engine, context, scratch);

@@ -1,7 +1,12 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config/schema.js';
-import { describeParquet, writeParquet, writeParquetParts } from '../engine/parquet.js';
+import {
+  describeParquet,
+  parquetSource,
+  writeParquet,
+  writeParquetParts,
+} from '../engine/parquet.js';
 import { type Engine, openEngine } from '../engine/session.js';
 import { manifestKey } from '../lake/layout.js';
 import type { Manifest } from '../lake/manifest.js';
@@ -134,9 +139,8 @@ async function rejectedByReason(
   engine: Engine,
   rejected: DraftTable,
 ): Promise<Record<string, number>> {
-  const paths = rejected.files.map(({ path }) => `'${path.replaceAll("'", "''")}'`).join(', ');
   const counts = await engine.rows<{ reason: string; rows: number }>(
-    `SELECT reason, count(*) AS rows FROM read_parquet([${paths}]) GROUP BY reason ORDER BY reason`,
+    `SELECT reason, count(*) AS rows FROM ${parquetSource(rejected.files.map(({ path }) => path))} GROUP BY reason ORDER BY reason`,
   );
   return Object.fromEntries(counts.map(({ reason, rows }) => [reason, rows]));
 }

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Config, configSchema } from '../../src/config/schema.js';
 import type { DatabaseTarget } from '../../src/database/target.js';
-import { describeParquet, writeParquet } from '../../src/engine/parquet.js';
-import { type Engine, literal, openEngine } from '../../src/engine/session.js';
+import { describeParquet, parquetSource, writeParquet } from '../../src/engine/parquet.js';
+import { type Engine, openEngine } from '../../src/engine/session.js';
 import type { Layer } from '../../src/lake/lake.js';
 import { openLocalLake } from '../../src/lake/local.js';
 import type { Manifest } from '../../src/lake/manifest.js';
@@ -19,7 +19,7 @@ export interface StageWorld {
   /** A session of its own, to make inputs and to look at outputs. */
   engine: Engine;
   /** Publishes bronze from one query a table. */
-  publishBronze(batchId: string, tables: Record<string, string>): Promise<void>;
+  publishBronze(batchId: string, tables: Record<string, string>, snapshotAt?: Date): Promise<void>;
   /** Rows of a published table. */
   rows<Row>(layer: Layer, batchId: string, table: string, order?: string): Promise<Row[]>;
   manifest(layer: Layer, batchId: string): Promise<Manifest>;
@@ -65,7 +65,7 @@ export async function makeStageWorld(options: StageWorldOptions = {}): Promise<S
     context,
     events,
     engine,
-    publishBronze: async (batchId, tables) => {
+    publishBronze: async (batchId, tables, snapshotAt = now) => {
       const drafts: DraftTable[] = [];
       for (const [name, query] of Object.entries(tables)) {
         const path = join(scratch, `${name}.parquet`);
@@ -82,7 +82,7 @@ export async function makeStageWorld(options: StageWorldOptions = {}): Promise<S
           database: 'test',
           schema: 'amazon',
           lsn: null,
-          snapshotAt: now.toISOString(),
+          snapshotAt: snapshotAt.toISOString(),
         },
         parents: [],
         rejected: {},
@@ -98,7 +98,7 @@ export async function makeStageWorld(options: StageWorldOptions = {}): Promise<S
         (table?.files ?? []).map((file) => lake.fetch(file.key, scratch)),
       );
       const rows = await engine.rows<Row>(
-        `SELECT * FROM read_parquet([${copies.map(({ path }) => literal(path)).join(', ')}]) ORDER BY ${order}`,
+        `SELECT * FROM ${parquetSource(copies.map(({ path }) => path))} ORDER BY ${order}`,
       );
       await Promise.all(copies.map((copy) => copy.dispose()));
       return rows;
