@@ -1,6 +1,6 @@
-import { type BigIntStats, type Dirent, lstatSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { type BigIntStats, type Dirent, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { errorCode, failed } from '../system/errors.js';
 import { compareKeys } from './key.js';
 import type { Key, LakeObject } from './lake.js';
@@ -32,10 +32,10 @@ export function statFile(path: string): BigIntStats | undefined {
 }
 
 /** Names of a directory that are keys or parts of keys, directories with a slash, in key order. */
-async function namesIn(directory: string): Promise<string[]> {
+function namesIn(directory: string): string[] {
   let entries: Dirent[];
   try {
-    entries = await readdir(directory, { withFileTypes: true });
+    entries = readdirSync(directory, { withFileTypes: true });
   } catch (error) {
     const code = errorCode(error);
     // Another process may remove a directory once it is empty.
@@ -52,13 +52,19 @@ async function namesIn(directory: string): Promise<string[]> {
   return names.sort(compareKeys);
 }
 
+/** After how many names timers and signals get their turn; the file system calls are synchronous. */
+const namesPerTurn = 1000;
+
 /** Files below `root` whose key starts with `prefix`, in key order; holds one directory a level. */
 export async function* walk(root: string, prefix: Key): AsyncGenerator<LakeObject> {
   const start = prefix.slice(0, prefix.lastIndexOf('/') + 1);
   const open: { parent: Key; names: string[]; next: number }[] = [
-    { parent: start, names: await namesIn(join(root, start)), next: 0 },
+    { parent: start, names: namesIn(join(root, start)), next: 0 },
   ];
+  let seen = 0;
   for (let level = open.at(-1); level !== undefined; level = open.at(-1)) {
+    seen += 1;
+    if (seen % namesPerTurn === 0) await nextTurn();
     const name = level.names[level.next];
     level.next += 1;
     if (name === undefined) {
@@ -68,7 +74,7 @@ export async function* walk(root: string, prefix: Key): AsyncGenerator<LakeObjec
     const key = level.parent + name;
     if (!key.startsWith(prefix)) continue;
     if (name.endsWith('/')) {
-      open.push({ parent: key, names: await namesIn(join(root, key)), next: 0 });
+      open.push({ parent: key, names: namesIn(join(root, key)), next: 0 });
       continue;
     }
     const stats = statFile(join(root, key));
