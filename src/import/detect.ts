@@ -25,6 +25,8 @@ export interface SourcePlan {
   container: Container;
   /** For the format `tables`. */
   table: TableMatch | undefined;
+  /** Made for this import: removed once it was read. */
+  temporary?: true;
 }
 
 export type ImportFormat = { name: 'tables' } | { name: string; mapping: Mapping };

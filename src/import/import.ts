@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { withClient } from '../database/client.js';
 import { openEngine } from '../engine/session.js';
@@ -140,6 +140,7 @@ async function frameSources(
         },
       }),
     );
+    if (plan.temporary) await rm(plan.path);
     context.report({ type: 'finished', task, seconds: (performance.now() - started) / 1000 });
   }
   return framed;

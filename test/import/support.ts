@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { type Config, configSchema } from '../../src/config/schema.js';
 import type { DatabaseTarget } from '../../src/database/target.js';
-import { importFiles, type ImportOptions } from '../../src/import/import.js';
+import { type ImportOptions, importFiles } from '../../src/import/import.js';
 import type { ImportResult } from '../../src/import/job.js';
 import type { ProgressEvent } from '../../src/system/progress.js';
 
