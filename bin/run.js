@@ -24,14 +24,6 @@ function fail(code, message, hint) {
   process.exitCode = 1;
 }
 
-/** What Node and libraries say to developers is no business of the operator. */
-function silenceWarnings() {
-  process.removeAllListeners('warning');
-  process.on('warning', (warning) => {
-    if (argv.includes('--verbose')) process.stderr.write(`${warning.name}: ${warning.message}\n`);
-  });
-}
-
 function version() {
   if (argv[0] !== '--version' && argv[0] !== '-v') return false;
   if (argv.length === 1) {
@@ -47,7 +39,6 @@ function version() {
 }
 
 async function start() {
-  silenceWarnings();
   const module = await import('node:module');
   if (typeof module.enableCompileCache === 'function') module.enableCompileCache();
   let cli;

@@ -1,16 +1,22 @@
-import { Config, type Interfaces } from '@oclif/core';
-import { registerSecret, registerSecretUrl } from '../system/redact.js';
+import { Config, type Interfaces, Plugin } from '@oclif/core';
+import { redact, registerSecret, registerSecretUrl } from '../system/redact.js';
 import { hasFlag, presentFailure } from './command.js';
 import { describeFailure } from './failure.js';
 import { helpText } from './help.js';
-import { resultDocument, resultText, surviveClosedStreams, writeResult } from './output.js';
+import {
+  noteText,
+  resultDocument,
+  resultText,
+  surviveClosedStreams,
+  writeResult,
+} from './output.js';
 import { route } from './route.js';
 import { wantsColor } from './terminal.js';
 
 export interface MainOptions {
   /** Directory of package.json. */
   root: string;
-  /** Overrides of package.json's oclif section; bin/dev.js points it to the sources. */
+  /** In place of package.json: bin/dev.js points its oclif section to the sources. */
   pjson?: Interfaces.PJSON;
 }
 
@@ -20,12 +26,10 @@ export async function main(argv: string[], options: MainOptions): Promise<void> 
   registerEnvironment(process.env);
   const json = hasFlag(argv, '--json');
   const verbose = hasFlag(argv, '--verbose');
+  silenceWarnings(verbose);
   let status: number;
   try {
-    const config = await Config.load({
-      root: options.root,
-      ...(options.pjson === undefined ? {} : { pjson: options.pjson, ignoreManifest: true }),
-    });
+    const config = await loadTree(options);
     status = await dispatch(argv, config, json);
   } catch (error) {
     status = await presentFailure(describeFailure(error), { json, verbose });
@@ -33,6 +37,13 @@ export async function main(argv: string[], options: MainOptions): Promise<void> 
   // Stderr may be a pipe with lines on the way; a write that calls back has passed them all.
   await new Promise<void>((done) => process.stderr.write('', () => done()));
   process.exit(status);
+}
+
+async function loadTree({ root, pjson }: MainOptions): Promise<Config> {
+  if (pjson === undefined) return Config.load({ root });
+  const plugin = new Plugin({ root, pjson, isRoot: true, ignoreManifest: true });
+  await plugin.load();
+  return Config.load({ root, plugins: new Map([[plugin.name, plugin]]) });
 }
 
 async function dispatch(argv: string[], config: Config, json: boolean): Promise<number> {
@@ -50,6 +61,14 @@ async function dispatch(argv: string[], config: Config, json: boolean): Promise<
   const help = await helpText(config, target.id);
   const color = wantsColor(process.stdout, process.env, hasFlag(argv, '--no-color'));
   return writeResult(json ? resultDocument(0, { help }, []) : resultText(help, color), 0);
+}
+
+/** What Node and libraries say to developers is no business of the operator. */
+function silenceWarnings(verbose: boolean): void {
+  process.removeAllListeners('warning');
+  process.on('warning', ({ name, message }) => {
+    if (verbose) process.stderr.write(noteText(redact(`${name}: ${message}`)));
+  });
 }
 
 /** Variables whose values are masked wherever they would be printed. */
