@@ -33,7 +33,8 @@ export interface Engine {
   rows<Row>(sql: string, values?: EngineValue[]): Promise<Row[]>;
   /** The rows of a large result, in batches of about 2,000, never all at once. */
   batches<Row>(sql: string): AsyncIterable<Row[]>;
-  close(): void;
+  /** Interrupts what still runs, waits for it to end, and frees the session. */
+  close(): Promise<void>;
 }
 
 /** Quotes a string literal of the engine's SQL. */
@@ -66,6 +67,7 @@ class EngineSession implements Engine {
   readonly #connection: DuckDBConnection;
   readonly #options: EngineOptions;
   readonly #interrupt: () => void;
+  readonly #running = new Set<Promise<unknown>>();
 
   constructor(instance: DuckDBInstance, connection: DuckDBConnection, options: EngineOptions) {
     this.#instance = instance;
@@ -97,18 +99,27 @@ class EngineSession implements Engine {
     }
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#options.signal.removeEventListener('abort', this.#interrupt);
+    // Freeing a session under a running statement would end the process.
+    while (this.#running.size > 0) {
+      this.#connection.interrupt();
+      await Promise.allSettled(this.#running);
+    }
     this.#connection.closeSync();
     this.#instance.closeSync();
   }
 
   async #guard<T>(work: () => Promise<T>): Promise<T> {
     throwIfAborted(this.#options.signal);
+    const running = work();
+    this.#running.add(running);
     try {
-      return await work();
+      return await running;
     } catch (error) {
       throw describeEngineError(error, this.#options);
+    } finally {
+      this.#running.delete(running);
     }
   }
 }

@@ -73,7 +73,7 @@ export async function importPlanned(
       const result = await loadFramed({ options, format, plans, framed, catalog, rejects, engine });
       return { ...result, seconds: (performance.now() - started) / 1000 };
     } finally {
-      engine.close();
+      await engine.close();
     }
   } finally {
     await rejects.close();

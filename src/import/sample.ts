@@ -85,7 +85,7 @@ export async function importSample(options: SampleOptions): Promise<ImportResult
     }
     await write(engine, options, directory);
   } finally {
-    engine.close();
+    await engine.close();
     await rm(join(scratch, 'sample.duckdb'), { force: true });
   }
   const plans: SourcePlan[] = [];

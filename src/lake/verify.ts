@@ -222,7 +222,7 @@ class Footers {
   }
 
   async close(): Promise<void> {
-    (await this.#engine)?.close();
+    await (await this.#engine)?.close();
   }
 
   async #open(): Promise<Engine> {

@@ -79,7 +79,7 @@ export async function load(
       },
     );
   } finally {
-    engine.close();
+    await engine.close();
     await files.dispose();
     await rm(scratch, { recursive: true, force: true });
   }

@@ -91,7 +91,7 @@ export async function model(context: StageContext, batchId: string): Promise<Sta
       bytes: table?.bytes ?? 0,
     };
   } finally {
-    engine.close();
+    await engine.close();
     await files.dispose();
     await rm(scratch, { recursive: true, force: true });
   }

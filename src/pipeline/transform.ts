@@ -89,7 +89,7 @@ export async function transform(context: StageContext, batchId: string): Promise
       bytes: published.manifest.tables.reduce((total, table) => total + table.bytes, 0),
     };
   } finally {
-    engine.close();
+    await engine.close();
     await files.dispose();
     await rm(scratch, { recursive: true, force: true });
   }

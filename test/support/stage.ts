@@ -105,7 +105,7 @@ export async function makeStageWorld(options: StageWorldOptions = {}): Promise<S
     },
     manifest: async (layer, batchId) => (await requireLayer(lake, layer, batchId)).manifest,
     dispose: async () => {
-      engine.close();
+      await engine.close();
       await rm(root, { recursive: true, force: true });
     },
   };
