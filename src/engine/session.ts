@@ -62,6 +62,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   return session;
 }
 
+const interruptAgainMilliseconds = 50;
+
 class EngineSession implements Engine {
   readonly #instance: DuckDBInstance;
   readonly #connection: DuckDBConnection;
@@ -73,7 +75,11 @@ class EngineSession implements Engine {
     this.#instance = instance;
     this.#connection = connection;
     this.#options = options;
-    this.#interrupt = () => connection.interrupt();
+    this.#interrupt = () => {
+      connection.interrupt();
+      // An interruption is lost on a statement that is only about to start: say it again.
+      if (this.#running.size > 0) setTimeout(this.#interrupt, interruptAgainMilliseconds).unref();
+    };
     options.signal.addEventListener('abort', this.#interrupt);
   }
 
@@ -102,10 +108,8 @@ class EngineSession implements Engine {
   async close(): Promise<void> {
     this.#options.signal.removeEventListener('abort', this.#interrupt);
     // Freeing a session under a running statement would end the process.
-    while (this.#running.size > 0) {
-      this.#connection.interrupt();
-      await Promise.allSettled(this.#running);
-    }
+    this.#interrupt();
+    await Promise.allSettled(this.#running);
     this.#connection.closeSync();
     this.#instance.closeSync();
   }
