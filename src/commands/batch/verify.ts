@@ -26,7 +26,7 @@ export default class BatchVerify extends ReviewopsCommand<VerifyBatchesResult> {
     batch: Args.string({ description: 'Batch id; several may be given.' }),
   };
   static override flags = {
-    all: Flags.boolean({ description: 'Every batch of the lake.' }),
+    all: Flags.boolean({ default: false, description: 'Every batch of the lake.' }),
   };
 
   override async execute(context: CommandContext): Promise<VerifyBatchesResult> {
