@@ -4,7 +4,7 @@ import { join, sep } from 'node:path';
 import { errorCode } from '../../system/errors.js';
 import { writeFileAtomic } from '../../system/files.js';
 import type { JobContext } from '../../system/progress.js';
-import { findPostmaster, signalProcess, until } from './process.js';
+import { findPostmaster, isServerOf, signalProcess, until } from './process.js';
 
 /** Where root keeps what the state directory cannot hold, because the server could not reach it. */
 export const sharedDirectory = '/var/lib/reviewops';
@@ -29,7 +29,7 @@ export async function sweepOrphans({ signal, report }: JobContext): Promise<void
     const server = await findPostmaster(data);
     if (server !== undefined) {
       signalProcess(server.pid, 'SIGINT');
-      await until(async () => (await findPostmaster(data)) === undefined, 10, signal);
+      await until(async () => !(await isServerOf(server.pid, data)), 10, signal);
     }
     if (
       home.startsWith(`${tmpdir()}${sep}`) ||

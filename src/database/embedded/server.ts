@@ -10,7 +10,7 @@ import { initialise } from './initialise.js';
 import { withLock } from './lock.js';
 import { sweepOrphans } from './orphans.js';
 import { placeBinaries, placeInstance } from './placement.js';
-import { findPostmaster, signalProcess, until } from './process.js';
+import { findPostmaster, isServerOf, signalProcess, until } from './process.js';
 import {
   dataDirectory,
   lockFile,
@@ -77,7 +77,8 @@ export async function stopServer(
   if (server === undefined) return null;
   // SIGINT is PostgreSQL's fast shutdown.
   signalProcess(server.pid, 'SIGINT');
-  const gone = async () => (await findPostmaster(data)) === undefined;
+  // Its pid file goes a moment before it does.
+  const gone = async () => !(await isServerOf(server.pid, data));
   if (await until(gone, stopSeconds, signal)) return server.pid;
   throw failed(
     'EMBEDDED_STOP_TIMEOUT',

@@ -89,7 +89,7 @@ async function clearRemains(data: string, { signal, report }: StartOptions): Pro
       if (name !== undefined) {
         for (const pid of await findLeftovers(data)) signalProcess(pid, name);
       }
-      if (await until(gone, 3, signal)) break;
+      if (await until(gone, name === undefined ? 1 : 3, signal)) break;
     }
     const left = await findLeftovers(data);
     if (left.length > 0) {
