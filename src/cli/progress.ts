@@ -17,6 +17,8 @@ export interface ProgressOptions {
 
 /** How often a plain progress line may come, in milliseconds. */
 const plainInterval = 5000;
+/** How long a task runs before a plain line says that it has started, in milliseconds. */
+const plainDelay = 1000;
 /** How often the live lines are redrawn, in milliseconds. */
 const liveInterval = 100;
 
@@ -27,11 +29,14 @@ interface Task {
   done: number;
   total: number | undefined;
   unit: ProgressUnit | undefined;
+  /** Pending: the plain line that says it has started. */
+  announcement?: NodeJS.Timeout;
 }
 
 /**
  * Shows the events of long jobs on stderr: a line for each running task, redrawn in place on a
- * terminal; elsewhere one line at start and end and at most one each five seconds between.
+ * terminal; elsewhere one line at the end, one when it takes a while, and then one each five
+ * seconds.
  */
 export class ProgressView {
   readonly #options: ProgressOptions;
@@ -70,37 +75,27 @@ export class ProgressView {
   /** Removes the live lines; the view is silent until the next event. */
   clear(): void {
     this.#erase();
-    this.#tasks.clear();
+    for (const name of this.running) this.#end(name);
   }
 
   #started(event: ProgressEvent & { type: 'started' }): void {
-    const now = this.#options.clock();
-    this.#tasks.set(event.task, {
-      name: event.task,
-      startedAt: now,
-      saidAt: now,
-      done: 0,
-      total: event.total,
-      unit: event.unit,
-    });
-    if (this.#options.live) this.#draw(true);
-    else this.print(`${event.task} …`);
+    const task = this.#begin(event.task);
+    task.total = event.total;
+    task.unit = event.unit;
+    if (this.#options.live) {
+      this.#draw(true);
+      return;
+    }
+    task.announcement = setTimeout(() => this.print(`${event.task} …`), plainDelay);
+    task.announcement.unref();
   }
 
   #progress(event: ProgressEvent & { type: 'progress' }): void {
     const now = this.#options.clock();
-    const task = this.#tasks.get(event.task) ?? {
-      name: event.task,
-      startedAt: now,
-      saidAt: now,
-      done: 0,
-      total: undefined,
-      unit: undefined,
-    };
+    const task = this.#tasks.get(event.task) ?? this.#begin(event.task);
     task.done = event.done;
     task.total = event.total ?? task.total;
     task.unit = event.unit;
-    this.#tasks.set(event.task, task);
     if (this.#options.live) {
       this.#draw(false);
     } else if (now - task.saidAt >= plainInterval) {
@@ -109,8 +104,28 @@ export class ProgressView {
     }
   }
 
+  #begin(name: string): Task {
+    const now = this.#options.clock();
+    const task: Task = {
+      name,
+      startedAt: now,
+      saidAt: now,
+      done: 0,
+      total: undefined,
+      unit: undefined,
+    };
+    this.#end(name);
+    this.#tasks.set(name, task);
+    return task;
+  }
+
+  #end(name: string): void {
+    clearTimeout(this.#tasks.get(name)?.announcement);
+    this.#tasks.delete(name);
+  }
+
   #finished(event: ProgressEvent & { type: 'finished' }): void {
-    this.#tasks.delete(event.task);
+    this.#end(event.task);
     const summary = event.summary === undefined ? '' : `: ${event.summary}`;
     const tick = this.#options.live ? `${paint(this.#options.terminal, 'green', '✓')} ` : '';
     this.print(`${tick}${event.task}${summary} (${formatSeconds(event.seconds)})`);

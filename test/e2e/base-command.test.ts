@@ -104,7 +104,7 @@ describe('output', () => {
 
   it('keeps progress on stderr in plain lines, and nothing but warnings under --quiet', async () => {
     const loud = await run(['say', 'x']);
-    expect(loud.stderr).toBe('saying x\nsaying …\nsaying: 1 row (0.50 s)\n');
+    expect(loud.stderr).toBe('saying x\nsaying: 1 row (0.50 s)\n');
     const quiet = await run(['say', 'x', '--quiet']);
     expect(quiet.stderr).toBe('');
     const warned = await run(['outcome', 'done', '--quiet']);
