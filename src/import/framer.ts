@@ -123,6 +123,8 @@ export class Framer {
     const scan = scanCsv(bytes, start, this.#delimiter, final);
     if (scan.state === 'incomplete') return undefined;
     if (scan.state === 'text_after_quote') {
+      // The rejects show the whole line.
+      if (!final && bytes.indexOf(lineFeed, start) === -1) return undefined;
       return this.#rejectLine(
         bytes,
         start,
