@@ -2,9 +2,10 @@ import { rm } from 'node:fs/promises';
 import type { RowFile } from '../../database/row-file.js';
 import { describeParquet, writeParquet } from '../../engine/parquet.js';
 import type { Engine } from '../../engine/session.js';
+import { otherEscapesMarker } from '../../engine/types.js';
 import type { DraftFile } from '../../lake/publish.js';
-import { failed, isOperatorError } from '../../system/errors.js';
-import { chunkQuery, emptyQuery, fitsQuery, type TablePlan } from './plan.js';
+import { errorMessage, failed, isOperatorError } from '../../system/errors.js';
+import { type ChunkSource, chunkQuery, emptyQuery, fitsQuery, type TablePlan } from './plan.js';
 
 /** Values were found that the planned type of these columns cannot hold. */
 export class Unfit extends Error {
@@ -17,6 +18,8 @@ export class Unfit extends Error {
 /** Turns chunks of COPY text into Parquet files, one at a time, whoever asks. */
 export class Converter {
   readonly #engine: Engine;
+  /** Tables whose texts hold other escapes than line ends. */
+  readonly #escaped = new Set<string>();
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(engine: Engine) {
@@ -32,11 +35,7 @@ export class Converter {
     return this.#inTurn(async () => {
       await chunk.finish();
       const source = { path: chunk.path, longestRow: chunk.longest };
-      try {
-        await writeParquet(this.#engine, chunkQuery(plan, source), path, parquetOptions);
-      } catch (error) {
-        throw await this.#explain(error, plan, source);
-      }
+      await this.#write(plan, source, path);
       await rm(chunk.path);
       const file = await this.#describe(plan, path);
       if (file.rows !== chunk.rows) throw countMismatch(plan.table.name, chunk.rows, file.rows);
@@ -52,17 +51,27 @@ export class Converter {
     });
   }
 
+  async #write(plan: TablePlan, source: ChunkSource, path: string): Promise<void> {
+    const name = plan.table.name;
+    const escapes = this.#escaped.has(name) ? 'all' : 'line-ends';
+    try {
+      await writeParquet(this.#engine, chunkQuery(plan, source, escapes), path, parquetOptions);
+    } catch (error) {
+      if (escapes === 'all' || !errorMessage(error).includes(otherEscapesMarker)) {
+        throw await this.#explain(error, plan, source);
+      }
+      this.#escaped.add(name);
+      await this.#write(plan, source, path);
+    }
+  }
+
   async #describe(plan: TablePlan, path: string): Promise<DraftFile> {
     const { rows, ranges } = await describeParquet(this.#engine, path, plan.table.primaryKey);
     return { path, rows, ranges };
   }
 
   /** Tells a value that does not fit its column from any other failure of the engine. */
-  async #explain(
-    error: unknown,
-    plan: TablePlan,
-    source: { path: string; longestRow: number },
-  ): Promise<unknown> {
+  async #explain(error: unknown, plan: TablePlan, source: ChunkSource): Promise<unknown> {
     if (!isOperatorError(error) || error.code !== 'ENGINE_FAILED') return error;
     const [row = {}] = await this.#engine.rows<Record<string, boolean>>(fitsQuery(plan, source));
     const unfit = plan.columns.filter((_, index) => row[`fits${index}`] === false);

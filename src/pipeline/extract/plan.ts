@@ -4,6 +4,7 @@ import { quoteIdentifier, quoteTable } from '../../database/identifiers.js';
 import { literal, quoteName } from '../../engine/session.js';
 import {
   decimalMapping,
+  type EscapeScope,
   isUnboundedNumeric,
   mapType,
   type TypeMapping,
@@ -162,11 +163,11 @@ function reader(plan: TablePlan, chunk: ChunkSource, asRead: boolean): string {
 }
 
 /** The rows of a chunk with the table's names and types. */
-export const chunkQuery = (plan: TablePlan, chunk: ChunkSource): string =>
+export const chunkQuery = (plan: TablePlan, chunk: ChunkSource, escapes: EscapeScope): string =>
   `SELECT ${plan.columns
     .map(
       ({ name, mapping }, index) =>
-        `${mapping.engineExpression(fieldName(index))} AS ${quoteName(name)}`,
+        `${mapping.engineExpression(fieldName(index), escapes)} AS ${quoteName(name)}`,
     )
     .join(', ')} FROM ${reader(plan, chunk, true)}`;
 

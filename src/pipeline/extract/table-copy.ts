@@ -81,9 +81,15 @@ class PieceCopy {
     this.#chunk = undefined;
     this.#chunks += 1;
     const previous = this.#converting;
-    this.#converting = previous.then(async () => {
-      this.#files.push(await converter.convert(this.#piece.plan, chunk, path));
-    });
+    this.#converting = previous.then(
+      async () => {
+        this.#files.push(await converter.convert(this.#piece.plan, chunk, path));
+      },
+      async (error: unknown) => {
+        await chunk.discard();
+        throw error;
+      },
+    );
     this.#converting.catch(onFailure);
     return previous;
   }

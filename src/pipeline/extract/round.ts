@@ -1,0 +1,153 @@
+import type { DatabaseClient } from '../../database/client.js';
+import type { Snapshot } from '../../database/snapshot.js';
+import type { DraftFile, DraftTable } from '../../lake/publish.js';
+import type { StageContext } from '../stage.js';
+import { type Converter, Unfit } from './converter.js';
+import { cutTable, type Piece, type TablePlan } from './plan.js';
+import { TableProgress } from './progress.js';
+import { copyPiece } from './table-copy.js';
+
+export interface RoundContext {
+  stage: StageContext;
+  snapshot: Snapshot;
+  converter: Converter;
+  /** Directory for chunks and finished files of this round alone. */
+  directory: string;
+  chunkBytes: number;
+  /** Ends the work of all connections, with this error as the reason. */
+  stop: (error: unknown) => void;
+}
+
+export interface RoundResult {
+  tables: DraftTable[];
+  /** Columns whose values do not fit the planned type, by table: those tables are not done. */
+  unfit: Map<TablePlan, string[]>;
+}
+
+/** Pieces of a table for each connection at most, so that none idles long at the end. */
+const piecesPerConnection = 4;
+/** A piece should fill some chunks: its last one is smaller than the others. */
+const chunksPerPiece = 4;
+
+/** Copies the tables, largest pieces first, over as many connections as are configured. */
+export async function copyRound(
+  context: RoundContext,
+  plans: readonly TablePlan[],
+): Promise<RoundResult> {
+  const round = new Round(context, plans);
+  await round.run();
+  return round.result();
+}
+
+interface TableState {
+  plan: TablePlan;
+  pieces: Piece[];
+  progress: TableProgress;
+  /** By index of the piece. */
+  files: DraftFile[][];
+  unfit: string[];
+}
+
+class Round {
+  readonly #context: RoundContext;
+  readonly #tables: TableState[];
+  readonly #connections: number;
+  #failure: { error: unknown } | undefined;
+
+  constructor(context: RoundContext, plans: readonly TablePlan[]) {
+    this.#context = context;
+    this.#connections = context.stage.config.pipeline.parallelism;
+    const limits = {
+      bytes: context.chunkBytes * chunksPerPiece,
+      count: this.#connections === 1 ? 1 : this.#connections * piecesPerConnection,
+    };
+    this.#tables = plans.map((plan) => {
+      const pieces = cutTable(plan, limits);
+      const progress = new TableProgress(plan, pieces.length, context.stage.report);
+      return { plan, pieces, progress, files: [], unfit: [] };
+    });
+  }
+
+  async run(): Promise<void> {
+    const queue = this.#tables
+      .flatMap((table) => table.pieces.map((piece) => ({ table, piece })))
+      .sort((a, b) => b.piece.bytes - a.piece.bytes);
+    const next = queue.values();
+    const connections = Math.min(this.#connections, queue.length);
+    const worker = () => this.#work(next).catch((error: unknown) => this.#fail(error));
+    await Promise.all(Array.from({ length: connections }, worker));
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  async result(): Promise<RoundResult> {
+    const unfit = this.#tables.filter((table) => table.unfit.length > 0);
+    const fit = this.#tables.filter((table) => table.unfit.length === 0);
+    return {
+      tables: await Promise.all(fit.map((table) => this.#draft(table))),
+      unfit: new Map(unfit.map((table) => [table.plan, table.unfit])),
+    };
+  }
+
+  async #work(queue: IterableIterator<{ table: TableState; piece: Piece }>): Promise<void> {
+    let client: DatabaseClient | undefined;
+    try {
+      for (const { table, piece } of queue) {
+        if (this.#failure !== undefined) return;
+        if (table.unfit.length > 0) continue;
+        client ??= await this.#context.snapshot.openReader('extract');
+        if (!(await this.#copy(client, table, piece))) {
+          await client.close();
+          client = undefined;
+        }
+      }
+    } finally {
+      await client?.close();
+    }
+  }
+
+  /** False when the table has to be planned anew; the connection is not usable then. */
+  async #copy(client: DatabaseClient, table: TableState, piece: Piece): Promise<boolean> {
+    const { converter, directory, chunkBytes, stage } = this.#context;
+    table.progress.start();
+    try {
+      table.files[piece.index] = await copyPiece(client, piece, {
+        converter,
+        directory,
+        chunkBytes,
+        onRow: () => table.progress.row(),
+        onFailure: (error) => {
+          if (!(error instanceof Unfit)) this.#fail(error);
+        },
+      });
+    } catch (error) {
+      if (!(error instanceof Unfit)) throw error;
+      table.unfit.push(...error.columns);
+      return false;
+    }
+    const seconds = table.progress.finishPiece();
+    if (seconds !== undefined) {
+      const { name } = table.plan.table;
+      stage.log.info({ table: name, rows: table.progress.rows, seconds }, 'table extracted');
+    }
+    return true;
+  }
+
+  /** The first failure is the cause; those that follow from it are not reported. */
+  #fail(error: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = { error };
+    this.#context.stop(error);
+  }
+
+  async #draft({ plan, files }: TableState): Promise<DraftTable> {
+    const found = files.flat();
+    return {
+      name: plan.table.name,
+      columns: plan.columns.map(({ name, mapping }) => ({ name, type: mapping.engineType })),
+      files:
+        found.length > 0
+          ? found
+          : [await this.#context.converter.empty(plan, this.#context.directory)],
+    };
+  }
+}
