@@ -65,7 +65,8 @@ function compile() {
     rmSync(join(target, '.tsbuildinfo'), { force: true });
   const { status } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.json')], {
     cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
+    // Stdout says only what the build did.
+    stdio: ['ignore', 2, 2],
   });
   if (status !== 0) throw new Error('The compiler found errors; see above.');
 }
@@ -96,18 +97,19 @@ async function writeManifest() {
 async function build() {
   const now = stamp();
   const same = existsSync(stampFile) && readFileSync(stampFile, 'utf8') === now;
-  if (same && existsSync(manifestFile) && !process.argv.includes('--force')) return;
+  if (same && existsSync(manifestFile) && !process.argv.includes('--force')) return 'up to date';
   rmSync(stampFile, { force: true });
   compile();
   copyData();
   removeOrphans();
   await writeManifest();
   replace(stampFile, now);
+  return 'done';
 }
 
 mkdirSync(target, { recursive: true });
 try {
-  await withLock(join(target, '.build.lock'), build);
+  console.log(`build: ${await withLock(join(target, '.build.lock'), build)}`);
 } catch (error) {
   console.error(`build failed: ${error.message}`);
   process.exitCode = 1;

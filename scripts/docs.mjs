@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const check = process.argv.includes('--check');
 
 const build = spawnSync(process.execPath, [join(root, 'scripts', 'build.mjs')], {
-  stdio: 'inherit',
+  stdio: ['ignore', 'ignore', 'inherit'],
 });
 if (build.status !== 0) process.exit(1);
 
