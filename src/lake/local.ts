@@ -1,8 +1,7 @@
-import { type BigIntStats, constants, lstatSync, readFileSync } from 'node:fs';
+import { type BigIntStats, constants } from 'node:fs';
 import {
   copyFile,
   type FileHandle,
-  link,
   open,
   rename,
   rm,
@@ -13,10 +12,17 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { errorCode, isOperatorError, unreachable } from '../system/errors.js';
-import { describeFileError, makeDirectory, syncDirectory, syncFile } from '../system/files.js';
+import { describeFileError, makeDirectory, syncFile } from '../system/files.js';
 import { keyConflict, objectChanged, objectExists, objectNotFound } from './errors.js';
 import { checkKey, checkPrefix } from './key.js';
 import type { Key, Lake, LakeObject, LocalCopy, PutCondition } from './lake.js';
+import {
+  linkFile,
+  lstatOrUndefined,
+  readSmall,
+  syncIfPresent,
+  unlinkIfPresent,
+} from './local-files.js';
 import { describeFile, statFile, symbolicLink, walk } from './walk.js';
 import { Workspace } from './workspace.js';
 
@@ -277,61 +283,7 @@ class LocalLake implements Lake {
   }
 }
 
-/** What is read without the thread pool, whose detour takes longer; in bytes. */
-const smallFile = 64 * 1024;
-
-/** Undefined for a file that is large, or not there. */
-function readSmall(path: string): Buffer | undefined {
-  const stats = statFile(path);
-  if (stats === undefined || stats.size > smallFile) return undefined;
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
 const microseconds = (): number => Math.floor((performance.timeOrigin + performance.now()) * 1000);
 
 const mtimeMicroseconds = (stats: BigIntStats | undefined): number =>
   stats === undefined ? 0 : Number(stats.mtimeNs / 1000n);
-
-const lstatOrUndefined = (path: string) => {
-  try {
-    return lstatSync(path, { throwIfNoEntry: false });
-  } catch (error) {
-    if (errorCode(error) === 'ENOTDIR') return undefined;
-    throw error;
-  }
-};
-
-/** Links, which fails when the target exists; false where the file system knows no hard links. */
-async function linkFile(from: string, to: string): Promise<boolean> {
-  try {
-    await link(from, to);
-    return true;
-  } catch (error) {
-    // The key's lock still keeps our own processes out where rename has to do.
-    if (['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(errorCode(error) ?? ''))
-      return false;
-    throw error;
-  }
-}
-
-async function unlinkIfPresent(path: string): Promise<void> {
-  try {
-    await unlink(path);
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
-  }
-}
-
-/** A directory that another process removed meanwhile has nothing left to sync. */
-async function syncIfPresent(directory: string): Promise<void> {
-  try {
-    await syncDirectory(directory);
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
-  }
-}

@@ -244,9 +244,8 @@ export function lakeContract(name: string, makeLake: () => Promise<LakeUnderTest
 
     test('gives every version of quick succession its own etag', async () => {
       const etags = new Set<string>();
-      for (let index = 0; index < 30; index += 1) {
-        etags.add((await lake.put('leases/quick.json', `same size ${index % 10}`)).etag);
-        if (index % 10 === 9) break;
+      for (let index = 0; index < 10; index += 1) {
+        etags.add((await lake.put('leases/quick.json', `same size ${index}`)).etag);
       }
       expect(etags.size).toBe(10);
     });

@@ -1,6 +1,16 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -137,6 +147,21 @@ describe('the local lake', () => {
     expect(await lake.head('gold/a')).toBeUndefined();
     await lake.put('gold/b', 'b');
     expect(await keys()).toEqual(['gold/b']);
+  });
+
+  test('never gives a version the time of the one before, wherever the clock stands', async () => {
+    await lake.put('gold/a', 'a');
+    const ahead = new Date(Date.now() + 3600_000);
+    await utimes(join(root, 'gold/a'), ahead, ahead);
+    const seen = await lake.head('gold/a');
+    const next = await lake.put('gold/a', 'b', { ifMatch: seen?.etag ?? '' });
+    expect(next.modifiedAt.getTime()).toBeGreaterThanOrEqual(ahead.getTime());
+    expect(next.etag).not.toBe(seen?.etag);
+    const file = join(directory, 'file');
+    await writeFile(file, 'c');
+    await utimes(file, 1, 1);
+    const stored = await lake.putFile('gold/a', file);
+    expect(stored.modifiedAt.getTime()).toBeGreaterThanOrEqual(ahead.getTime());
   });
 
   test('takes a file from another file system', async (context) => {

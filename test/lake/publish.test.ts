@@ -217,8 +217,8 @@ describe('a crash while publishing', () => {
     const scratch = join(directory, 'child');
     await mkdir(scratch);
     let seen = 0;
-    for (let round = 0; round < 8; round += 1) {
-      const letter = 'stuvwxyz'[round] ?? 's';
+    for (let round = 0; round < 6; round += 1) {
+      const letter = 'stuvwx'[round] ?? 's';
       const child = startTask('publish', ['local', root], [batchId, scratch, letter]);
       // In every second round, its first layer is out and it is at the next.
       await lineFrom(child, round % 2 === 0 ? 'ready' : 'published');
@@ -234,7 +234,7 @@ describe('a crash while publishing', () => {
       }
       await expectNothingElse(await publishLayer(lake, draft('A')));
     }
-    expect(seen).toBeGreaterThanOrEqual(4);
+    expect(seen).toBeGreaterThanOrEqual(3);
   });
 });
 
