@@ -1,7 +1,17 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { chownSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+} from 'node:fs';
 import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { configSchema } from '../../src/config/schema.js';
@@ -359,7 +369,7 @@ describe('what cannot be started', () => {
 });
 
 describe('the programs', () => {
-  inOwnHome();
+  inOneHome();
 
   it.runIf(isRoot)('are copied out of a directory the server’s user cannot enter', async () => {
     const installed = await findBinaries();
@@ -458,10 +468,44 @@ describe('a state directory', () => {
   );
 });
 
+/** A disk of 30 MB; only root may mount one, and not in every container. */
+const mountSmallDisk = (directory: string): boolean =>
+  isRoot && spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=30m', 'tmpfs', directory]).status === 0;
+const unmount = (directory: string) => spawnSync('umount', ['-l', directory]);
+
+const canMount = (): boolean => {
+  const directory = mkdtempSync(join(tmpdir(), 'reviewops-mount-'));
+  const can = mountSmallDisk(directory);
+  unmount(directory);
+  rmdirSync(directory);
+  return can;
+};
+
+describe.runIf(canMount())('a full disk', () => {
+  it('is named, and leaves nothing half-made', async () => {
+    const disk = mkdtempSync(join(tmpdir(), 'reviewops-full-'));
+    try {
+      expect(mountSmallDisk(disk)).toBe(true);
+      chmodSync(disk, 0o755);
+      const home = join(disk, 'home');
+      await expect(ensureEmbedded({ ...options(), home })).rejects.toMatchObject({
+        code: 'DISK_FULL',
+        exitCode: 1,
+        hint: expect.stringContaining('--home'),
+      });
+      expect(readdirSync(join(home, 'postgres')).sort()).toEqual(['pgpass', 'server.json']);
+      expect(await embeddedStatus({ home })).toMatchObject({ running: false });
+    } finally {
+      unmount(disk);
+      rmdirSync(disk);
+    }
+  });
+});
+
 const openssl = spawnSync('openssl', ['version']).status === 0;
 
 describe.runIf(openssl)('TLS', () => {
-  inOwnHome();
+  inOneHome();
 
   it('is used, checked and bound as the URL asks', async () => {
     const embedded = await ensureEmbedded(options());

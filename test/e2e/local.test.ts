@@ -92,7 +92,7 @@ describe('local', () => {
       const text = await cli(['local', 'reset', ...args]);
       const json = await cli(['local', 'reset', ...args, '--json']);
       expect([text.code, json.code]).toEqual([3, 3]);
-      expect(json.json().error.hint).toContain('reviewops local reset --json --confirm local');
+      expect(json.json().error.hint).toMatch(/reviewops local reset .*--confirm local/);
     }
     const { result } = (await cli(['local', 'reset', '--dry-run', '--json'])).json();
     expect(result).toMatchObject({ removed: false, bytes: expect.any(Number) });

@@ -86,8 +86,9 @@ async function takeOver(path: string, own: string, mine: Held, dead: Held): Prom
   const marker = `${path}.${dead.token}.taken`;
   if (!(await linked(own, marker))) {
     const taker = await read(marker);
-    if (taker !== undefined && ownerState(taker.owner) === 'gone') await rm(marker);
-    return false;
+    if (taker === undefined || ownerState(taker.owner) !== 'gone') return false;
+    // A taker that died on the way left its marker, which is taken over by the same rule.
+    if (!(await takeOver(marker, own, mine, taker))) return false;
   }
   try {
     if ((await read(path))?.token !== dead.token) return false;

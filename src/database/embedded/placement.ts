@@ -51,7 +51,10 @@ async function makeShared(): Promise<boolean> {
   try {
     await makeDirectory(shared, 0o755);
     const { uid, mode } = await stat(shared);
-    return uid === 0 && (mode & 0o022) === 0;
+    if (uid !== 0 || (mode & 0o022) !== 0) return false;
+    // Made under a umask that closes it.
+    if ((mode & 0o055) !== 0o055) await chmod(shared, 0o755);
+    return true;
   } catch (error) {
     if (['EROFS', 'EACCES', 'EPERM', 'ENOTDIR', 'EEXIST'].includes(errorCode(error) ?? '')) {
       return false;
