@@ -10,7 +10,7 @@ export interface Reject {
   line: number;
   rule: string;
   reason: string;
-  /** The raw text where it was malformed, else its fields. */
+  /** The fields of a CSV or TSV record; the raw text where it was malformed, and of JSON Lines. */
   record: unknown;
 }
 

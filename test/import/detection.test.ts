@@ -1,0 +1,107 @@
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { makeWorkshop, type Workshop } from './support.js';
+
+let database: TestDatabase;
+let workshop: Workshop;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  workshop = await makeWorkshop();
+});
+afterAll(async () => {
+  await workshop.remove();
+  await database.drop();
+});
+
+const fineFood = 'ProductId,UserId,Score,Time,Summary,Text\n';
+const refusals: [string, string | Buffer, string, RegExp][] = [
+  ['a header nobody knows', 'a,b,c\n1,2,3\n', 'FORMAT_UNKNOWN', /its header is a, b, c/],
+  ['a tab separated one', 'a\tb,c\td\n', 'FORMAT_UNKNOWN', /\(tab separated\) is a, b,c, d/],
+  ['JSON keys nobody knows', '{"a": 1}\n{"b": 2}\n', 'FORMAT_UNKNOWN', /JSON keys are a, b/],
+  ['a JSON array', '[{"a": 1},\n{"b": 2}]\n', 'IMPORT_FILE_JSON', /not JSON Lines/],
+  ['Python dictionaries', "{'asin': 'x'}\n", 'IMPORT_FILE_JSON', /Python dictionaries/],
+  ['an empty file', '', 'FORMAT_UNKNOWN', /is empty/],
+  [
+    'what fits two formats',
+    'ProductId,UserId,Score,Time,Summary,Text,id,reviews.rating,reviews.text,reviews.title,reviews.username\n',
+    'FORMAT_AMBIGUOUS',
+    /datafiniti, fine-food/,
+  ],
+  ['UTF-16', Buffer.from(`\ufeff${fineFood}`, 'utf16le'), 'IMPORT_FILE_ENCODING', /UTF-16/],
+  ['a binary file', Buffer.from([1, 0, 2, 0]), 'IMPORT_FILE_ENCODING', /NUL bytes/],
+  ['a zip archive', Buffer.from('PK\u0003\u0004....'), 'IMPORT_FILE_PACKED', /a zip archive/],
+  [
+    'a gzip file cut short',
+    gzipSync(fineFood + 'F,U,5,1,s,t\n'.repeat(100_000)).subarray(0, 2000),
+    'IMPORT_FILE_TRUNCATED',
+    /ends in the middle/,
+  ],
+  [
+    'a damaged gzip file',
+    Buffer.concat([gzipSync(fineFood).subarray(0, 12), Buffer.alloc(60, 7)]),
+    'IMPORT_FILE_CORRUPT',
+    /is damaged/,
+  ],
+];
+
+describe('detection', () => {
+  it.each(refusals)('refuses %s', async (_what, content, code, message) => {
+    const path = await workshop.write('source', content);
+    await expect(workshop.import(database.target, [path])).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(message),
+      hint: expect.stringMatching(/\w/),
+    });
+  });
+
+  it('lists the formats it knows', async () => {
+    const path = await workshop.write('source', 'a,b\n');
+    await expect(workshop.import(database.target, [path])).rejects.toMatchObject({
+      hint: expect.stringMatching(/tables, amazon-tsv, .*--mapping/),
+    });
+    await expect(
+      workshop.import(database.target, [path], { format: 'nope' }),
+    ).rejects.toMatchObject({ code: 'FORMAT_NOT_FOUND', hint: expect.stringMatching(/ucsd-2023/) });
+  });
+
+  it('refuses files of different formats, and a file that is not there', async () => {
+    const food = await workshop.write('food.csv', fineFood);
+    const table = await workshop.write('carrier.csv', 'carrier_id,name\n');
+    await expect(workshop.import(database.target, [food, table])).rejects.toMatchObject({
+      code: 'FORMATS_MIXED',
+    });
+    await expect(workshop.import(database.target, [`${food}.no`])).rejects.toMatchObject({
+      code: 'IMPORT_FILE_NOT_FOUND',
+      exitCode: 2,
+    });
+  });
+
+  it('says what a named format misses', async () => {
+    const path = await workshop.write('food.csv', 'ProductId,UserId\n');
+    await expect(
+      workshop.import(database.target, [path], { format: 'fine-food' }),
+    ).rejects.toMatchObject({
+      code: 'FORMAT_MISFIT',
+      message: expect.stringContaining('no column Score, Time, Summary, Text'),
+    });
+  });
+
+  it('reads a header alone, an empty JSON Lines file, and every gzip member', async () => {
+    const header = await workshop.write('food.csv', fineFood);
+    expect(await workshop.import(database.target, [header])).toMatchObject({ read: 0, loaded: 0 });
+    const empty = await workshop.write('empty', '');
+    expect(await workshop.import(database.target, [empty], { format: 'ucsd-2018' })).toMatchObject({
+      read: 0,
+      rejectsFile: null,
+    });
+    const members = await workshop.write(
+      'members',
+      Buffer.concat([
+        gzipSync(`${fineFood}F1,U,5,1,s,t\nF2,U,`),
+        gzipSync('5,1,s,t\nF3,U,5,1,s,t\n'),
+      ]),
+    );
+    expect(await workshop.import(database.target, [members])).toMatchObject({ loaded: 3 });
+  });
+});
