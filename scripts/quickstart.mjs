@@ -34,6 +34,12 @@ function readReviews() {
 }
 const usageHint = 'next: npm run quickstart -- --reviews 50000';
 
+// A reader that went away (`| head`) wants no more.
+process.stdout.on('error', (error) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 /** The child ends by itself on Ctrl-C and says how; this process waits for it. */
 process.on('SIGINT', () => undefined);
 
