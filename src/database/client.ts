@@ -1,20 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Client, QueryResultRow } from 'pg';
-import type { Config } from '../config/schema.js';
 import { interrupted, isOperatorError, throwIfAborted } from '../system/errors.js';
 import { requestCancel } from './cancel.js';
-import { connect, driverOf } from './connect.js';
+import { type ClientOptions, connect, driverOf } from './connect.js';
 import { describeDatabaseError } from './errors.js';
 import type { DatabaseTarget } from './target.js';
 
-export interface ClientOptions {
-  /** Shown in pg_stat_activity, after `reviewops `: `extract review`. */
-  purpose: string;
-  settings: Config['database'];
-  signal: AbortSignal;
-  /** The session refuses writes (`default_transaction_read_only`). */
-  readOnly?: boolean;
-}
+export type { ClientOptions } from './connect.js';
 
 /**
  * One connection. Queries end when the signal fires: the backend is cancelled, and the call rejects

@@ -2,11 +2,20 @@ import { readFile } from 'node:fs/promises';
 import { isIP, type Socket } from 'node:net';
 import { rootCertificates, TLSSocket, type ConnectionOptions as TlsOptions } from 'node:tls';
 import type { Client, ClientConfig } from 'pg';
+import type { Config } from '../config/schema.js';
 import { interrupted, invalid, isOperatorError, throwIfAborted } from '../system/errors.js';
-import type { ClientOptions } from './client.js';
 import { type ConnectStage, describeDatabaseError } from './errors.js';
 import type { DatabaseTarget } from './target.js';
 import { type DatabaseAddress, isLoopback, isNeon, parseDatabaseUrl } from './url.js';
+
+export interface ClientOptions {
+  /** Shown in pg_stat_activity, after `reviewops `: `extract review`. */
+  purpose: string;
+  settings: Config['database'];
+  signal: AbortSignal;
+  /** The session refuses writes (`default_transaction_read_only`). */
+  readOnly?: boolean;
+}
 
 /** What the driver knows of its connection and its types do not say. */
 interface DriverClient {

@@ -1,13 +1,8 @@
 import { readFile, stat } from 'node:fs/promises';
 import { failed } from '../../system/errors.js';
-import { run } from './run.js';
+import { type Account, run } from './run.js';
 
-/** A user of the machine that the server runs as when we are root, which PostgreSQL refuses. */
-export interface Account {
-  uid: number;
-  gid: number;
-  name: string;
-}
+export type { Account } from './run.js';
 
 const isRoot = (): boolean => process.getuid?.() === 0;
 

@@ -58,6 +58,8 @@ async function fill(staging: string, options: InitialiseOptions): Promise<void> 
     `--username=${serverUser}`,
     `--pwfile=${passwordFile}`,
     '--auth=scram-sha-256',
+    // Everything is synced once, at the end.
+    '--no-sync',
     '--encoding=UTF8',
     '--locale=C',
     // Sorts like C, by bytes, and still knows the upper case of é.
@@ -67,10 +69,11 @@ async function fill(staging: string, options: InitialiseOptions): Promise<void> 
   await rm(passwordFile);
   await step(
     'postgres',
-    ['--single', '-j', '-c', 'exit_on_error=on', '-D', data, 'postgres'],
+    ['--single', '-j', '-c', 'exit_on_error=on', '-c', 'fsync=off', '-D', data, 'postgres'],
     `CREATE DATABASE ${serverDatabase};\n\n`,
   );
   await appendFile(join(data, 'postgresql.conf'), `\ninclude_if_exists = '${settingsFile}'\n`);
+  await step('initdb', [`--pgdata=${data}`, '--sync-only']);
 }
 
 /** What an earlier, interrupted set-up left. */

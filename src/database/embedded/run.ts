@@ -1,6 +1,12 @@
 import { spawn } from 'node:child_process';
 import { errorCode, throwIfAborted } from '../../system/errors.js';
-import type { Account } from './account.js';
+
+/** A user of the machine that the server runs as when we are root, which PostgreSQL refuses. */
+export interface Account {
+  uid: number;
+  gid: number;
+  name: string;
+}
 
 export interface RunOptions {
   /** Whom the program runs as; undefined: whoever runs us. */

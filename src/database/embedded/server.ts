@@ -25,7 +25,7 @@ import {
   writeRecord,
 } from './record.js';
 import { finishRemoval } from './removal.js';
-import { dataVersion, startServer } from './start.js';
+import { dataVersion, requireFree, startServer } from './start.js';
 
 export interface EmbeddedOptions extends JobContext {
   /** The state directory. */
@@ -164,6 +164,8 @@ async function start(
   options: EmbeddedOptions,
 ): Promise<DatabaseTarget> {
   const { signal, report, config } = options;
+  // Known before a data directory is made for it.
+  await requireFree(config.database.port);
   if (found.outside !== undefined) await sweepOrphans(options);
   const installed = await findBinaries();
   const { root, version } = await placeBinaries(installed, found, home, signal);

@@ -117,11 +117,14 @@ function alive(pid: number): boolean {
   }
 }
 
+/** Throws `PORT_TAKEN` when the configuration names a port that somebody else listens on. */
+export async function requireFree(port: number): Promise<void> {
+  if (port !== 0 && !(await isFree(port))) throw portTaken(port);
+}
+
 async function choosePort({ port, record, report }: StartOptions): Promise<number> {
-  if (port !== 0) {
-    if (await isFree(port)) return port;
-    throw portTaken(port);
-  }
+  await requireFree(port);
+  if (port !== 0) return port;
   if (record.port !== 0) {
     if (await isFree(record.port)) return record.port;
     report({
