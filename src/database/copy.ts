@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { Connection, Submittable } from 'pg';
 import { describeFileError } from '../system/files.js';
 import type { DatabaseClient } from './client.js';
+import { type BatchHandler, CopyOut } from './copy-out.js';
 import { RowFile } from './row-file.js';
 
 export interface Copied {
@@ -13,14 +13,7 @@ export interface Copied {
 }
 
 /**
- * Takes one row as the server sent it, line end included. The buffer is valid only during the
- * call. A returned promise stops the server until it resolves; a few rows that have already
- * arrived still come.
- */
-export type RowHandler = (row: Buffer) => Promise<void> | undefined;
-
-/**
- * Runs `COPY … TO STDOUT` and hands over its rows one by one.
+ * Runs `COPY … TO STDOUT` and hands over its rows, in batches as they arrive.
  *
  * When the handler fails, its error is thrown and the connection is broken off: what the server
  * would still send is not worth waiting for.
@@ -30,10 +23,10 @@ export type RowHandler = (row: Buffer) => Promise<void> | undefined;
 export async function copyOut(
   client: DatabaseClient,
   sql: string,
-  onRow: RowHandler,
+  onRows: BatchHandler,
 ): Promise<number> {
   return client.use((connection) => {
-    const copy = new CopyOut(sql, onRow);
+    const copy = new CopyOut(sql, onRows);
     connection.query(copy);
     return copy.rows;
   });
@@ -47,7 +40,7 @@ export async function copyToFile(
 ): Promise<Copied> {
   const file = new RowFile(path);
   try {
-    const rows = await copyOut(client, sql, (row) => file.add(row));
+    const rows = await copyOut(client, sql, (batch) => file.add(batch));
     await file.finish();
     return { rows, bytes: file.bytes };
   } catch (error) {
@@ -98,77 +91,5 @@ export async function copyFromFile(
     return await copyIn(client, sql, content());
   } finally {
     file.destroy();
-  }
-}
-
-/**
- * The driver's interface for a query of one's own. The protocol carries exactly one row in each
- * CopyData message, so that no row has to be searched for in the bytes.
- */
-class CopyOut implements Submittable {
-  /** Settles when the server is ready for the next query, or the connection is lost. */
-  readonly rows: Promise<number>;
-  readonly #sql: string;
-  readonly #onRow: RowHandler;
-  #connection: Connection | undefined;
-  #resolve: (rows: number) => void = () => undefined;
-  #reject: (error: unknown) => void = () => undefined;
-  #count = 0;
-  #paused = false;
-  #failure: { error: unknown } | undefined;
-
-  constructor(sql: string, onRow: RowHandler) {
-    this.#sql = sql;
-    this.#onRow = onRow;
-    this.rows = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-  }
-
-  submit(connection: Connection): void {
-    this.#connection = connection;
-    connection.query(this.#sql);
-  }
-
-  handleCopyData(message: { chunk: Buffer }): void {
-    if (this.#failure !== undefined) return;
-    try {
-      const wait = this.#onRow(message.chunk);
-      if (wait !== undefined && !this.#paused) this.#pause(wait);
-    } catch (error) {
-      this.#fail(error);
-    }
-  }
-
-  handleCommandComplete(message: { text: string }): void {
-    this.#count = Number(/^COPY (\d+)$/.exec(message.text)?.[1] ?? 0);
-  }
-
-  handleReadyForQuery(): void {
-    this.#resolve(this.#count);
-  }
-
-  handleError(error: unknown): void {
-    this.#reject(this.#failure?.error ?? error);
-  }
-
-  #pause(wait: Promise<void>): void {
-    const stream = this.#connection?.stream;
-    this.#paused = true;
-    stream?.pause();
-    wait.then(
-      () => {
-        this.#paused = false;
-        stream?.resume();
-      },
-      (error: unknown) => this.#fail(error),
-    );
-  }
-
-  #fail(error: unknown): void {
-    this.#failure = { error };
-    this.#connection?.stream.destroy();
-    this.#reject(error);
   }
 }

@@ -1,5 +1,6 @@
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { describeFileError } from '../system/files.js';
+import type { RowBatch } from './copy-out.js';
 
 /** Rows gather in memory up to this size before they are written. */
 const bufferBytes = 1 << 20;
@@ -51,19 +52,19 @@ export class RowFile {
   }
 
   /**
-   * Copies a row. A promise is returned when the disk lags behind: the sender should wait for it
+   * Copies rows. A promise is returned when the disk lags behind: the sender should wait for it
    * before it sends more. It rejects when a write failed.
    */
-  add(row: Buffer): Promise<void> | undefined {
-    this.#rows += 1;
-    this.#bytes += row.length;
-    if (row.length > this.#longest) this.#longest = row.length;
-    if (this.#used + row.length > this.#buffer.length) {
+  add({ bytes, rows, longest }: RowBatch): Promise<void> | undefined {
+    this.#rows += rows;
+    this.#bytes += bytes.length;
+    if (longest > this.#longest) this.#longest = longest;
+    if (this.#used + bytes.length > this.#buffer.length) {
       this.#flush();
-      if (row.length > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(row.length);
+      if (bytes.length > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(bytes.length);
     }
-    row.copy(this.#buffer, this.#used);
-    this.#used += row.length;
+    bytes.copy(this.#buffer, this.#used);
+    this.#used += bytes.length;
     return this.#waiting > maximumWaiting ? this.#written : undefined;
   }
 

@@ -2,8 +2,6 @@ import { formatCount } from '../../system/duration.js';
 import type { Report } from '../../system/progress.js';
 import type { TablePlan } from './plan.js';
 
-/** Rows between two looks at the clock. */
-const rowsPerLook = 1024;
 const millisecondsPerReport = 200;
 
 /** Reports how a table's extraction goes, over all connections that work on it. */
@@ -35,9 +33,8 @@ export class TableProgress {
     this.#report({ type: 'started', task: this.#task, unit: 'rows', ...this.#estimate() });
   }
 
-  row(): void {
-    this.#rows += 1;
-    if (this.#rows % rowsPerLook !== 0) return;
+  add(rows: number): void {
+    this.#rows += rows;
     const now = performance.now();
     if (now - this.#reported < millisecondsPerReport) return;
     this.#reported = now;

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { DatabaseClient } from '../../database/client.js';
 import type { Snapshot } from '../../database/snapshot.js';
 import type { DraftFile, DraftTable } from '../../lake/publish.js';
@@ -83,7 +84,7 @@ class Round {
     const unfit = this.#tables.filter((table) => table.unfit.length > 0);
     const fit = this.#tables.filter((table) => table.unfit.length === 0);
     return {
-      tables: await Promise.all(fit.map((table) => this.#draft(table))),
+      tables: await Promise.all(fit.map((table, index) => this.#draft(table, index))),
       unfit: new Map(unfit.map((table) => [table.plan, table.unfit])),
     };
   }
@@ -114,7 +115,7 @@ class Round {
         converter,
         directory,
         chunkBytes,
-        onRow: () => table.progress.row(),
+        onRows: (rows) => table.progress.add(rows),
         onFailure: (error) => {
           if (!(error instanceof Unfit)) this.#fail(error);
         },
@@ -139,7 +140,7 @@ class Round {
     this.#context.stop(error);
   }
 
-  async #draft({ plan, files }: TableState): Promise<DraftTable> {
+  async #draft({ plan, files }: TableState, index: number): Promise<DraftTable> {
     const found = files.flat();
     return {
       name: plan.table.name,
@@ -147,7 +148,12 @@ class Round {
       files:
         found.length > 0
           ? found
-          : [await this.#context.converter.empty(plan, this.#context.directory)],
+          : [
+              await this.#context.converter.empty(
+                plan,
+                join(this.#context.directory, `empty-${index}.parquet`),
+              ),
+            ],
     };
   }
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { DatabaseClient } from '../../database/client.js';
 import { copyOut } from '../../database/copy.js';
+import type { RowBatch } from '../../database/copy-out.js';
 import { RowFile } from '../../database/row-file.js';
 import type { DraftFile } from '../../lake/publish.js';
 import { type Converter, countMismatch } from './converter.js';
@@ -12,8 +13,8 @@ export interface PieceCopyOptions {
   directory: string;
   /** Bytes after which a chunk is closed, at the end of a row. */
   chunkBytes: number;
-  /** Called for each row that arrived. */
-  onRow: () => void;
+  /** Called with the number of rows that arrived. */
+  onRows: (rows: number) => void;
   /** Called as soon as a chunk cannot be converted, while the server still sends. */
   onFailure: (error: unknown) => void;
 }
@@ -50,7 +51,7 @@ class PieceCopy {
   async run(client: DatabaseClient): Promise<DraftFile[]> {
     const { sql, plan } = this.#piece;
     try {
-      const sent = await copyOut(client, sql, (row) => this.#take(row));
+      const sent = await copyOut(client, sql, (batch) => this.#take(batch));
       this.#close();
       await this.#converting;
       const kept = this.#files.reduce((total, { rows }) => total + rows, 0);
@@ -65,10 +66,10 @@ class PieceCopy {
     }
   }
 
-  #take(row: Buffer): Promise<void> | undefined {
+  #take(batch: RowBatch): Promise<void> | undefined {
     this.#chunk ??= new RowFile(join(this.#options.directory, `${this.#name()}.copy`));
-    const wait = this.#chunk.add(row);
-    this.#options.onRow();
+    const wait = this.#chunk.add(batch);
+    this.#options.onRows(batch.rows);
     return this.#chunk.bytes < this.#options.chunkBytes ? wait : this.#close();
   }
 
