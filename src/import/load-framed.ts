@@ -47,6 +47,7 @@ export async function loadFramed(work: FramedImport): Promise<Omit<ImportResult,
             tables: exported,
             files: framed.length,
             mapped: 'mapping' in format,
+            suspendForeignKeys: options.config.source.managed,
             context: options.context,
           });
           await collectRejects(work, client);

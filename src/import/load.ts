@@ -7,6 +7,7 @@ import { quoteIdentifier, quoteTable } from '../database/identifiers.js';
 import { type Engine, literal } from '../engine/session.js';
 import type { JobContext } from '../system/progress.js';
 import { type Catalog, foreignKeyOrder, type TableInfo } from './catalog.js';
+import { suspendForeignKeys } from './foreign-keys.js';
 import { rejectForeignKeys, rejectOwnConstraints, serverRejects } from './server-checks.js';
 import { type StagedTable, stagingName } from './staging.js';
 import { columnCast } from './types.js';
@@ -51,6 +52,8 @@ export interface LoadOptions {
   files: number;
   /** Whether rows were made by a mapping, which leaves no dangling reference. */
   mapped: boolean;
+  /** Whether foreign keys may be taken off and put back (foreign-keys.ts): in a schema of ours. */
+  suspendForeignKeys: boolean;
   context: JobContext;
 }
 
@@ -66,6 +69,9 @@ export async function loadTables(options: LoadOptions): Promise<LoadedTable[]> {
   ]);
   await client.execute(serverRejects);
   for (const table of tables) await copyTable(table, options);
+  const restore = options.suspendForeignKeys
+    ? await suspendForeignKeys(client, catalog, tables)
+    : undefined;
   const loaded: LoadedTable[] = [];
   const order = foreignKeyOrder(
     tables.map((staged) => staged.table),
@@ -75,6 +81,7 @@ export async function loadTables(options: LoadOptions): Promise<LoadedTable[]> {
     const staged = tables.find((candidate) => candidate.table.name === info.name);
     if (staged !== undefined) loaded.push(await insertTable(staged, options));
   }
+  await restore?.();
   return loaded;
 }
 
