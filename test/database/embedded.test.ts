@@ -16,6 +16,7 @@ import { basename, dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { configSchema } from '../../src/config/schema.js';
 import { withClient } from '../../src/database/client.js';
+import { serverAccount } from '../../src/database/embedded/account.js';
 import { findBinaries } from '../../src/database/embedded/binaries.js';
 import {
   embeddedStatus,
@@ -25,7 +26,7 @@ import {
   stopEmbedded,
 } from '../../src/database/embedded/index.js';
 import { placeBinaries } from '../../src/database/embedded/placement.js';
-import { findLeftovers } from '../../src/database/embedded/process.js';
+import { findLeftovers, isServerOf, until } from '../../src/database/embedded/process.js';
 import {
   passwordFile,
   readPassword,
@@ -41,6 +42,7 @@ import type { ProgressEvent } from '../../src/system/progress.js';
 import { makeHome } from '../support/home.js';
 
 const isRoot = process.getuid?.() === 0;
+const openssl = spawnSync('openssl', ['version']).status === 0;
 const signal = new AbortController().signal;
 
 type Home = Awaited<ReturnType<typeof makeHome>>;
@@ -190,6 +192,63 @@ describe('the embedded server', () => {
     expect(log).toContain('database system is shut down');
     expect(log).not.toContain(secret);
   });
+
+  it.runIf(openssl)('speaks TLS, checked and bound as the URL asks', async () => {
+    const embedded = await ensureEmbedded(options());
+    const data = await dataOf();
+    const [key, certificate] = [join(data, 'server.key'), join(data, 'server.crt')];
+    const subject = ['-subj', '/CN=reviews.test', '-addext', 'subjectAltName=DNS:reviews.test'];
+    const made = spawnSync(
+      'openssl',
+      ['req', '-x509', '-nodes', '-newkey', 'rsa:2048', '-keyout', key, '-out', certificate].concat(
+        subject,
+      ),
+    );
+    expect(made.status).toBe(0);
+    const { uid, gid } = statSync(data);
+    for (const path of [key, certificate]) chownSync(path, uid, gid);
+    await ask(embedded, `ALTER SYSTEM SET ssl = on`);
+    await ask(embedded, 'SELECT pg_reload_conf()');
+    const at = (query: string, host = '127.0.0.1') => {
+      const url = new URL(embedded.url);
+      url.hostname = host;
+      url.search = query;
+      return ping(externalTarget(url.href), options().config, { signal } as never);
+    };
+    const authority = `sslrootcert=${encodeURIComponent(certificate)}`;
+    expect((await at('sslmode=require&channel_binding=require')).tls).toEqual({
+      on: true,
+      version: 'TLSv1.3',
+      cipher: expect.any(String),
+      verified: 'none',
+    });
+    expect((await at(`sslmode=verify-ca&${authority}`)).tls).toMatchObject({
+      verified: 'authority',
+    });
+    for (const query of ['sslmode=verify-full', `sslmode=verify-full&${authority}`]) {
+      await expect(at(query, 'localhost')).rejects.toMatchObject({
+        code: 'DATABASE_CERTIFICATE_REJECTED',
+        exitCode: 5,
+      });
+    }
+    await expect(at('sslmode=disable&channel_binding=require')).rejects.toMatchObject({
+      code: 'DATABASE_CHANNEL_BINDING',
+    });
+  });
+
+  it('removes the server and its data, and says what', async () => {
+    await ensureEmbedded(options());
+    const { pid } = await embeddedStatus(options());
+    const { instance, outside } = await record();
+    const plan = await planReset(options());
+    expect(plan).toMatchObject({ directory: instance });
+    expect(await resetEmbedded(options())).toMatchObject({ directory: instance, stopped: true });
+    for (const path of [instance, outside ?? instance, recordFile(place.home)]) {
+      expect(existsSync(path)).toBe(false);
+    }
+    expect(existsSync(`/proc/${pid}/cwd`)).toBe(false);
+    expect(await resetEmbedded(options())).toEqual({ directory: null, bytes: 0, stopped: false });
+  });
 });
 
 describe('after a crash', () => {
@@ -209,6 +268,7 @@ describe('after a crash', () => {
       (await ask(target, `SELECT 1 FROM pg_stat_activity WHERE query LIKE 'DO %'`)).length < 1
     );
     process.kill(pid ?? 0, 'SIGKILL');
+    await until(async () => !(await isServerOf(pid ?? 0, data)), 5, signal);
 
     const again = await ensureEmbedded(options());
 
@@ -381,10 +441,16 @@ describe('the programs', () => {
       verbatimSymlinks: true,
       filter: (path) => !/\.so(\.60|\.5|\.6|\.3)?$/.test(path) || !isLink(installed.root, path),
     });
-    await ensureEmbedded(options());
-    await stopEmbedded(options());
     const release = `${installed.release}-test`;
-    const found = await record();
+    await mkdir(join(place.home, 'postgres'), { recursive: true });
+    const found: ServerRecord = {
+      format: 1,
+      instance: join(place.home, 'postgres', 'instance'),
+      account: (await serverAccount(place.home)) ?? null,
+      port: 0,
+      version: '',
+      initialised: false,
+    };
     const first = await placeBinaries({ root: closed, release }, found, place.home, signal);
     try {
       expect(first.root.startsWith(place.parent)).toBe(false);
@@ -432,21 +498,6 @@ describe('a state directory', () => {
     );
     expect(names).toEqual([]);
     expect(await ask(await ensureEmbedded(options()), 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
-  });
-
-  it('removes the server and its data, and says what', async () => {
-    expect(await planReset(options())).toEqual({ directory: null, bytes: 0 });
-    await ensureEmbedded(options());
-    const { pid } = await embeddedStatus(options());
-    const { instance, outside } = await record();
-    const plan = await planReset(options());
-    expect(plan).toMatchObject({ directory: instance });
-    expect(await resetEmbedded(options())).toMatchObject({ directory: instance, stopped: true });
-    for (const path of [instance, outside ?? instance, recordFile(place.home)]) {
-      expect(existsSync(path)).toBe(false);
-    }
-    expect(existsSync(`/proc/${pid}/cwd`)).toBe(false);
-    expect(await resetEmbedded(options())).toEqual({ directory: null, bytes: 0, stopped: false });
   });
 
   it.runIf(isRoot)(
@@ -499,54 +550,5 @@ describe.runIf(canMount())('a full disk', () => {
       unmount(disk);
       rmdirSync(disk);
     }
-  });
-});
-
-const openssl = spawnSync('openssl', ['version']).status === 0;
-
-describe.runIf(openssl)('TLS', () => {
-  inOneHome();
-
-  it('is used, checked and bound as the URL asks', async () => {
-    const embedded = await ensureEmbedded(options());
-    const data = await dataOf();
-    const [key, certificate] = [join(data, 'server.key'), join(data, 'server.crt')];
-    const subject = ['-subj', '/CN=reviews.test', '-addext', 'subjectAltName=DNS:reviews.test'];
-    const made = spawnSync(
-      'openssl',
-      ['req', '-x509', '-nodes', '-newkey', 'rsa:2048', '-keyout', key, '-out', certificate].concat(
-        subject,
-      ),
-    );
-    expect(made.status).toBe(0);
-    const { uid, gid } = statSync(data);
-    for (const path of [key, certificate]) chownSync(path, uid, gid);
-    await ask(embedded, `ALTER SYSTEM SET ssl = on`);
-    await ask(embedded, 'SELECT pg_reload_conf()');
-    const at = (query: string, host = '127.0.0.1') => {
-      const url = new URL(embedded.url);
-      url.hostname = host;
-      url.search = query;
-      return ping(externalTarget(url.href), options().config, { signal } as never);
-    };
-    const authority = `sslrootcert=${encodeURIComponent(certificate)}`;
-    expect((await at('sslmode=require&channel_binding=require')).tls).toEqual({
-      on: true,
-      version: 'TLSv1.3',
-      cipher: expect.any(String),
-      verified: 'none',
-    });
-    expect((await at(`sslmode=verify-ca&${authority}`)).tls).toMatchObject({
-      verified: 'authority',
-    });
-    for (const query of ['sslmode=verify-full', `sslmode=verify-full&${authority}`]) {
-      await expect(at(query, 'localhost')).rejects.toMatchObject({
-        code: 'DATABASE_CERTIFICATE_REJECTED',
-        exitCode: 5,
-      });
-    }
-    await expect(at('sslmode=disable&channel_binding=require')).rejects.toMatchObject({
-      code: 'DATABASE_CHANNEL_BINDING',
-    });
   });
 });
