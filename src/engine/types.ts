@@ -99,8 +99,8 @@ const text = (copyExpression: TypeMapping['copyExpression']): TypeMapping => ({
   fits: always,
 });
 
-/** The value's own text form; for what the engine has no equal of. */
-export const textMapping: TypeMapping = text((column) => `${column}::text`);
+/** What PostgreSQL itself shows; for text, and for what the engine has no equal of. */
+export const textMapping: TypeMapping = text(same);
 
 /** The engine reads a year before Christ, which PostgreSQL marks at the end, as one after. */
 const date: TypeMapping = {
@@ -134,10 +134,8 @@ const builtIn: Record<string, TypeMapping> = {
   timestamptz: plain('TIMESTAMP WITH TIME ZONE'),
   uuid: plain('UUID'),
   bytea: blob,
-  text: text(same),
-  varchar: text(same),
-  json: text(same),
-  jsonb: text(same),
+  // Sent as it is, it would be padded to its length.
+  bpchar: text((column) => `${column}::text`),
 };
 
 const widestDecimal = 38;
