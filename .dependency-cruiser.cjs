@@ -24,7 +24,7 @@ module.exports = {
     {
       name: 'no-orphans',
       severity: 'error',
-      from: { orphan: true, pathNot: ['^src/commands/'] },
+      from: { orphan: true, pathNot: ['^src/commands/', '\\.d\\.ts$'] },
       to: {},
     },
     forbid(

@@ -5,6 +5,7 @@ import type { DatabaseTarget } from '../database/target.js';
 import type { Lake } from '../lake/lake.js';
 import { runMetricsKey } from '../lake/layout.js';
 import type { Lease } from '../lake/lease.js';
+import { formatCount } from '../system/duration.js';
 import {
   ExitCode,
   errorMessage,
@@ -170,7 +171,7 @@ class Run {
       type: 'finished',
       task: stage,
       seconds: result.seconds,
-      summary: `${result.rowsOut} rows${result.rejected > 0 ? `, ${result.rejected} rejected` : ''}`,
+      summary: `${formatCount(result.rowsOut)} rows${result.rejected > 0 ? `, ${formatCount(result.rejected)} rejected` : ''}`,
     });
   }
 
