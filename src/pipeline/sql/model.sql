@@ -4,9 +4,9 @@ CREATE VIEW components AS
 SELECT
   review.*,
   exp(-0.5 * power((text_length - {{length_mean}}) / {{length_deviation}}, 2)) AS score_length,
-  CASE WHEN has_image THEN 1.0 ELSE 0.0 END AS score_image,
-  CASE WHEN verified_purchase THEN 1.0 ELSE 0.0 END AS score_verified,
-  CASE WHEN rating IN (1, 5) THEN 1.0 ELSE 0.0 END AS score_extremity,
+  CASE WHEN has_image THEN 1e0 ELSE 0e0 END AS score_image,
+  CASE WHEN verified_purchase THEN 1e0 ELSE 0e0 END AS score_verified,
+  CASE WHEN rating IN (1, 5) THEN 1e0 ELSE 0e0 END AS score_extremity,
   CASE
     WHEN reviewed_at IS NULL THEN 0.0
     ELSE power(0.5, days_between(reviewed_at, {{as_of}}) / {{freshness_half_life_days}})
