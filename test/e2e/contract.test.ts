@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { runCli } from '../support/cli.js';
 
@@ -130,6 +131,20 @@ describe('the command line', () => {
     const { version } = json.json<{ version: string }>().result;
     expect(text.stdout).toMatch(new RegExp(`^reviewops/${version} node-v`));
     expect([text.code, json.code]).toEqual([0, 0]);
+  });
+
+  it('says which Node it needs before it loads anything', async () => {
+    const fixture = new URL('../fixtures/cli/old-node.cjs', import.meta.url);
+    const env = { NODE_OPTIONS: `--require ${fileURLToPath(fixture)}` };
+    const [text, json] = await Promise.all([
+      runCli(['config', 'show'], { env }),
+      runCli(['config', 'show', '--json'], { env }),
+    ]);
+    expect([text.code, json.code]).toEqual([1, 1]);
+    expect(text.stderr).toMatch(
+      /needs Node >=20\.19; this is v18\.20\.4\. \[NODE_TOO_OLD\]\nnext: /,
+    );
+    expect(json.json()).toMatchObject({ status: 1, error: { code: 'NODE_TOO_OLD' } });
   });
 
   it('prints no colours where none are wanted', async () => {
