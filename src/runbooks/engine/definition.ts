@@ -1,0 +1,201 @@
+import type { z } from 'zod';
+import type { Config } from '../../config/schema.js';
+import type { DatabaseTarget } from '../../database/target.js';
+import type { Lake } from '../../lake/lake.js';
+import type { Plan } from './plan.js';
+
+/** What a runbook may do: look, change what can be changed back, destroy. */
+export type Risk = 'read' | 'change' | 'destroy';
+
+/** Who may run it (the roles of the system); `read` runbooks are everybody's. */
+export type Role = 'admin' | 'data-engineer' | 'analyst' | 'frontend';
+
+/** Five states, in order of concern. Without permission or data a check is unknown, never ok. */
+export const checkStates = ['ok', 'skipped', 'unknown', 'warning', 'critical'] as const;
+export type CheckState = (typeof checkStates)[number];
+
+/** Plain data: what can be written to the journal and read back. */
+export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+export type JsonObject = { [key: string]: Json };
+
+/** What runbooks work with; made once a run by the face that started it. */
+export interface RunbookServices {
+  config: Config;
+  /** The state directory. */
+  home: string;
+  /** Resolved on first use: a runbook must be able to start while the database is down. */
+  database(): Promise<DatabaseTarget>;
+  lake(): Promise<Lake>;
+  /** A directory of this run alone. */
+  scratch(): Promise<string>;
+  pseudonymKey(): Promise<Uint8Array>;
+  tool: { name: string; version: string };
+  now(): Date;
+}
+
+/** What every function of a step gets. */
+export interface StepContext<Input> {
+  input: Input;
+  services: RunbookServices;
+  signal: AbortSignal;
+  /** The session must not write: `default_transaction_read_only` is set from it. */
+  readOnly: boolean;
+  /** Results of the steps before, by id. */
+  results: Readonly<Record<string, StepResult>>;
+  /** The plan that was shown and approved; undefined before the plan step. */
+  plan: Plan | undefined;
+  /** A line of live output. */
+  output(text: string): void;
+  progress(done: number, total: number | undefined, unit: 'rows' | 'bytes' | 'files'): void;
+  /** Registers a secret that came into being during the run, before anything shows it. */
+  secret(value: string): void;
+}
+
+export interface Finding {
+  state: CheckState;
+  /** One line for a person. */
+  summary: string;
+  /** What was measured, for machines. */
+  evidence?: JsonObject;
+}
+
+export interface Verified {
+  /** The effect is there: seen in reality, not remembered. */
+  done: boolean;
+  summary: string;
+  evidence?: JsonObject;
+}
+
+/** The next runbook or step, chosen from evidence. */
+export type Branch =
+  | { to: 'runbook'; runbook: string; input: JsonObject; why: string }
+  | { to: 'step'; step: string; why: string };
+
+interface StepBase<Input> {
+  /** Lower case with hyphens, unique in the runbook. */
+  id: string;
+  title: string;
+  /** Why it is done, for somebody who does it for the first time at 3 a.m. */
+  why: string;
+  /** The command a person could type instead (psql, aws …). */
+  manual: (input: Input) => string;
+  /** Skipped, with the reason, unless this gives true. */
+  when?: (context: StepContext<Input>) => true | string | Promise<true | string>;
+  /** Seconds until the step is stopped and counts as failed. Default 300. */
+  timeout?: number;
+  /** Attempts in all, for what can pass by itself. Default 1. */
+  attempts?: number;
+}
+
+export interface CheckStep<Input> extends StepBase<Input> {
+  kind: 'check';
+  run: (context: StepContext<Input>) => Promise<Finding>;
+  /** A critical finding fails the run, unless a later branch is to act on it. Default false. */
+  must?: boolean;
+}
+
+export interface PlanStep<Input> extends StepBase<Input> {
+  kind: 'plan';
+  /** Lists the exact targets. Runs again before the first act, to see that reality is the same. */
+  run: (context: StepContext<Input>) => Promise<Plan>;
+}
+
+export interface ApproveStep<Input> extends StepBase<Input> {
+  kind: 'approve';
+  /** What the person types for a destructive runbook: the target's name. */
+  name: (context: StepContext<Input>) => string;
+  question: (context: StepContext<Input>) => string;
+}
+
+export interface ActStep<Input> extends StepBase<Input> {
+  kind: 'act';
+  /** Touches only what the plan names. Must be safe to run again on what it left behind. */
+  run: (context: StepContext<Input>) => Promise<JsonObject>;
+  verify: (context: StepContext<Input>) => Promise<Verified>;
+  undo?: (context: StepContext<Input>) => Promise<void>;
+}
+
+export interface ManualStep<Input> extends StepBase<Input> {
+  kind: 'manual';
+  /** What the person is asked to do. */
+  instruction: (context: StepContext<Input>) => string;
+}
+
+export interface BranchStep<Input> extends StepBase<Input> {
+  kind: 'branch';
+  choose: (context: StepContext<Input>) => Promise<Branch | undefined>;
+}
+
+export type Step<Input> =
+  | CheckStep<Input>
+  | PlanStep<Input>
+  | ApproveStep<Input>
+  | ActStep<Input>
+  | ManualStep<Input>
+  | BranchStep<Input>;
+
+export interface Runbook<Schema extends z.ZodObject = z.ZodObject> {
+  id: string;
+  title: string;
+  summary: string;
+  /** What the operator sees, in the operator's words; searched. */
+  symptoms: readonly string[];
+  tags: readonly string[];
+  roles: readonly Role[];
+  risk: Risk;
+  inputs: Schema;
+  /** Names of what it works on (`batch=ID`, `table=NAME`): one run at a time holds each. */
+  targets: (input: z.output<Schema>) => string[];
+  steps: readonly Step<z.output<Schema>>[];
+}
+
+export type StepState =
+  | 'pending'
+  | 'running'
+  | 'done'
+  | 'skipped'
+  | 'failed'
+  | 'refused'
+  | 'unknown';
+
+export interface StepResult {
+  id: string;
+  kind: Step<unknown>['kind'];
+  state: StepState;
+  /** Of wall time; null while it has not ended. */
+  seconds: number | null;
+  summary: string;
+  finding?: Finding;
+  verified?: Verified;
+  data?: JsonObject;
+  branch?: Branch;
+}
+
+const idPattern = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
+
+/** Declares a runbook; mistakes in the definition are bugs and throw at once. */
+export function defineRunbook<Schema extends z.ZodObject>(
+  runbook: Runbook<Schema>,
+): Runbook<Schema> {
+  const problems: string[] = [];
+  const { steps, risk } = runbook;
+  const ids = steps.map(({ id }) => id);
+  for (const id of [runbook.id, ...ids]) {
+    if (!idPattern.test(id)) problems.push(`"${id}" is no id`);
+  }
+  if (new Set(ids).size !== ids.length) problems.push('two steps have the same id');
+  const first = (kind: Step<unknown>['kind']) => steps.findIndex((step) => step.kind === kind);
+  const act = first('act');
+  if (risk === 'read' && act !== -1) problems.push('a runbook that only reads has an act');
+  if (risk !== 'read' && act === -1) problems.push('a runbook that changes something has no act');
+  if (risk !== 'read') {
+    const [plan, approve] = [first('plan'), first('approve')];
+    if (plan === -1 || approve === -1 || plan > approve || approve > act) {
+      problems.push('a plan, then its approval, must come before the first act');
+    }
+  }
+  if (problems.length > 0) {
+    throw new Error(`Runbook ${runbook.id}: ${problems.join('; ')}.`);
+  }
+  return runbook;
+}
