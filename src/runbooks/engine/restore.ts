@@ -2,7 +2,7 @@ import { refused } from '../../system/errors.js';
 import { describeOwner, ownerState } from '../../system/owner.js';
 import type { GivenApproval } from './approval.js';
 import type { StepResult } from './definition.js';
-import type { JournalEntry, RunEvent } from './events.js';
+import type { JournalEntry, RunEvent, RunState } from './events.js';
 import type { Plan } from './plan.js';
 
 type Started = Extract<RunEvent, { type: 'run.started' }>;
@@ -59,6 +59,8 @@ export function restore(entries: readonly JournalEntry[], definition: string): R
   return run;
 }
 
+const resumable: ReadonlySet<RunState> = new Set(['waiting', 'interrupted', 'failed']);
+
 function refuseUnresumable(
   entries: readonly JournalEntry[],
   started: Started,
@@ -66,16 +68,19 @@ function refuseUnresumable(
 ): void {
   const { runId } = started;
   const last = entries.at(-1)?.event;
-  if (last?.type === 'run.finished' && last.state !== 'interrupted' && last.state !== 'failed') {
-    throw refused('RUN_ENDED', `Run ${runId} has ended: ${last.state}.`, {
-      hint: `Start a new one: reviewops runbook run ${started.runbook}`,
-    });
-  }
-  const owner = ownerOf(entries);
-  if (last?.type !== 'run.finished' && isWorking(entries) && ownerState(owner) !== 'gone') {
-    throw refused('RUN_ACTIVE', `Run ${runId} is being worked on by ${describeOwner(owner)}.`, {
-      hint: 'Wait for it, or stop it there with Ctrl-C first.',
-    });
+  if (last?.type === 'run.finished') {
+    if (!resumable.has(last.state)) {
+      throw refused('RUN_ENDED', `Run ${runId} has ended: ${last.state}.`, {
+        hint: `Start a new one: reviewops runbook run ${started.runbook}`,
+      });
+    }
+  } else {
+    const owner = ownerOf(entries);
+    if (ownerState(owner) !== 'gone') {
+      throw refused('RUN_ACTIVE', `Run ${runId} is being worked on by ${describeOwner(owner)}.`, {
+        hint: 'Wait for it, or stop it there with Ctrl-C first.',
+      });
+    }
   }
   if (started.definition !== definition) {
     throw refused(
@@ -93,7 +98,3 @@ export function ownerOf(entries: readonly JournalEntry[]): Started['by'] {
   }
   throw new Error('A journal without a start has no owner.');
 }
-
-/** Whether the last thing written is one that its process was about to go on from. */
-const isWorking = (entries: readonly JournalEntry[]): boolean =>
-  entries.at(-1)?.event.type !== 'run.finished';

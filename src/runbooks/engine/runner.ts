@@ -6,7 +6,6 @@ import {
   failed,
   invalid,
   isOperatorError,
-  type OperatorError,
   refused,
   throwIfAborted,
 } from '../../system/errors.js';
