@@ -89,14 +89,24 @@ export function parseConfig(text: string, path: string, cwd: string): ConfigDocu
 export const isSection = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Sections left empty count as absent; a relative path of the lake is relative to the file. */
+/** Sections left empty count as absent; relative paths of the lake are relative to the file. */
 function prepare(section: Record<string, unknown>, file: string): Record<string, unknown> {
   const clean = withoutEmptySections(section, []);
-  const { lake } = clean;
-  if (isSection(lake) && typeof lake.path === 'string' && lake.path !== '') {
-    clean.lake = { ...lake, path: resolve(dirname(file), lake.path) };
-  }
+  if (isSection(clean.lake)) clean.lake = withAbsolutePaths(clean.lake, dirname(file));
   return clean;
+}
+
+/** Resolves every setting named `path`. */
+function withAbsolutePaths(
+  section: Record<string, unknown>,
+  base: string,
+): Record<string, unknown> {
+  const entries = Object.entries(section).map(([key, value]) => {
+    if (isSection(value)) return [key, withAbsolutePaths(value, base)];
+    const isPath = key === 'path' && typeof value === 'string' && value !== '';
+    return [key, isPath ? resolve(base, value) : value];
+  });
+  return Object.fromEntries(entries);
 }
 
 function withoutEmptySections(

@@ -165,8 +165,9 @@ function environmentLayer(lookup: Lookup, cwd: string): { layer: Layer; problems
   for (const setting of settings) {
     const variable = lookup(setting.environment);
     if (variable === undefined) continue;
-    const text =
-      setting.key === 'lake.path' ? resolve(cwd, variable.value) : setting.read(variable.value);
+    const text = /^lake\..*\bpath$/.test(setting.key)
+      ? resolve(cwd, variable.value)
+      : setting.read(variable.value);
     const nested = setting.path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), text);
     const where = variable.source.startsWith('environment ')
       ? variable.source

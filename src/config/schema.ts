@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { lakeSchema, sizeText } from './lake-schema.js';
 
 /**
  * The configuration file, as operators write it. Every setting has a default, so an empty file is
@@ -10,20 +11,6 @@ const identifier = z
   .min(1)
   .max(63)
   .describe('A PostgreSQL identifier, as it is spelled in the catalog.');
-
-const bytes = z
-  .string()
-  .regex(/^\d+(\.\d+)?\s*(kB|MB|GB|KiB|MiB|GiB)$/, 'a size such as 512MB or 2GB')
-  .meta({ description: 'A size with its unit.', examples: ['512MB', '2GB'] });
-
-const lake = z.strictObject({
-  kind: z.literal('local').default('local').describe('Where the lake lives.'),
-  path: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('Directory of a local lake; default: data in the state directory.'),
-});
 
 const database = z.strictObject({
   port: z
@@ -212,14 +199,14 @@ const score = z.strictObject({
 
 const pipeline = z.strictObject({
   parallelism: z.int().min(1).max(32).default(2).describe('Connections that extract at once.'),
-  memoryLimit: bytes.default('768MB').describe('What the query engine may hold in memory.'),
+  memoryLimit: sizeText.default('768MB').describe('What the query engine may hold in memory.'),
   threads: z
     .int()
     .min(1)
     .max(128)
     .default(2)
     .describe('Threads of the query engine; more need more memory.'),
-  chunkSize: bytes.default('64MB').describe('How much of a table travels in one piece.'),
+  chunkSize: sizeText.default('64MB').describe('How much of a table travels in one piece.'),
   rejectWarningPercent: z
     .number()
     .min(0)
@@ -236,7 +223,7 @@ const pipeline = z.strictObject({
 });
 
 const settings = {
-  lake: lake.prefault({}),
+  lake: lakeSchema.prefault({}),
   database: database.prefault({}),
   source: source.prefault({}),
   serving: serving.prefault({}),

@@ -10,7 +10,6 @@ import { batchLeaseName, batchPrefix, checkBatchId, manifestKey, parseBatchKey }
 import { type LeaseRecord, listLeases } from './lease.js';
 import type { Manifest } from './manifest.js';
 import { batchIds, batchNotFound, parseManifest, sha256Of } from './published.js';
-import { readVersion } from './version.js';
 
 export interface ListOptions {
   now: () => Date;
@@ -138,7 +137,7 @@ async function readContents(
   for (const layer of layers) {
     const key = manifestKey(layer, batchId);
     if (!objects.has(key)) continue;
-    const body = (await readVersion(lake, key))?.body;
+    const body = (await lake.readVersion(key))?.body;
     if (body !== undefined)
       manifests.set(layer, { sha256: sha256Of(body), core: await parse(body) });
   }

@@ -43,6 +43,8 @@ export function checkKey(key: string): Key {
   throw refuse('lake key', key, found);
 }
 
+export const isKey = (text: string): boolean => problem(text) === undefined;
+
 /** The prefix itself, or `KEY_INVALID`. Empty, or the beginning of a valid key. */
 export function checkPrefix(prefix: string): Key {
   if (prefix === '') return prefix;

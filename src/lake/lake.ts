@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { LakeVersions } from './lake-versions.js';
 
 /** Top-level parts of a lake. Data lives in the first four; the tool keeps the other two. */
 export const layers = ['raw', 'bronze', 'silver', 'gold'] as const;
@@ -14,6 +15,7 @@ export type Key = string;
 export interface LakeObject {
   key: Key;
   bytes: number;
+  /** Of what a write returns: when it ended, by the clock of this machine at worst. */
   modifiedAt: Date;
   /** Changes whenever the object is replaced by another content. Opaque; for `ifMatch`. */
   etag: string;
@@ -24,6 +26,12 @@ export interface PutCondition {
   ifAbsent?: boolean;
   /** Refuse unless the object still has this etag (`OBJECT_CHANGED`). */
   ifMatch?: string;
+}
+
+/** A small object's bytes with the etag that belongs to them. */
+export interface ObjectVersion {
+  body: Buffer;
+  etag: string;
 }
 
 export interface LocalCopy {
@@ -44,12 +52,16 @@ export interface LocalCopy {
 export interface Lake {
   /** For messages: `the local lake /srv/data`. */
   readonly description: string;
+  /** Old versions of the objects; absent where the lake keeps none. */
+  readonly versions?: LakeVersions;
   /** Every object whose key starts with `prefix`, in byte order of the keys, in pages inside. */
   list(prefix: Key): AsyncIterable<LakeObject>;
   /** Undefined when there is no such object. */
   head(key: Key): Promise<LakeObject | undefined>;
   /** A whole object; for small ones (manifests, leases, metrics). */
   read(key: Key): Promise<Buffer>;
+  /** The same with its etag; undefined when there is no such object. */
+  readVersion(key: Key): Promise<ObjectVersion | undefined>;
   openRead(key: Key): Promise<Readable>;
   put(key: Key, body: string | Uint8Array, condition?: PutCondition): Promise<LakeObject>;
   /**

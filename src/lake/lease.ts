@@ -11,7 +11,6 @@ import {
 import { describeOwner, type Owner, ownerState } from '../system/owner.js';
 import type { Key, Lake } from './lake.js';
 import { leaseKey, leasesPrefix } from './layout.js';
-import { readVersion } from './version.js';
 
 /** What is known of a lease. The times are those of the holder's clock. */
 export interface LeaseRecord {
@@ -246,7 +245,7 @@ async function readLease(
   lake: Lake,
   key: Key,
 ): Promise<{ record: LeaseRecord | undefined; etag: string } | undefined> {
-  const found = await readVersion(lake, key);
+  const found = await lake.readVersion(key);
   if (found === undefined) return undefined;
   return { record: parseLease(found.body.toString('utf8')), etag: found.etag };
 }

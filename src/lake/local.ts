@@ -15,7 +15,7 @@ import { errorCode, isOperatorError, unreachable } from '../system/errors.js';
 import { describeFileError, makeDirectory, syncFile } from '../system/files.js';
 import { keyConflict, objectChanged, objectExists, objectNotFound } from './errors.js';
 import { checkKey, checkPrefix } from './key.js';
-import type { Key, Lake, LakeObject, LocalCopy, PutCondition } from './lake.js';
+import type { Key, Lake, LakeObject, LocalCopy, ObjectVersion, PutCondition } from './lake.js';
 import {
   linkFile,
   lstatOrUndefined,
@@ -77,6 +77,18 @@ class LocalLake implements Lake {
         await handle.close();
       }
     });
+  }
+
+  async readVersion(key: Key): Promise<ObjectVersion | undefined> {
+    for (;;) {
+      const before = await this.head(key);
+      if (before === undefined) return undefined;
+      const body = await this.#readIfPresent(key);
+      if (body === undefined) continue;
+      // Replaced between the two, the bytes may belong to either.
+      const after = await this.head(key);
+      if (after?.etag === before.etag) return { body, etag: before.etag };
+    }
   }
 
   openRead(key: Key): Promise<Readable> {
@@ -162,6 +174,15 @@ class LocalLake implements Lake {
     });
   }
 
+  async #readIfPresent(key: Key): Promise<Buffer | undefined> {
+    try {
+      return await this.read(key);
+    } catch (error) {
+      if (isOperatorError(error) && error.code === 'OBJECT_NOT_FOUND') return undefined;
+      throw error;
+    }
+  }
+
   /** Moves a synced file to its place under the key's lock, when the condition holds. */
   async #install(
     workspace: Workspace,
@@ -175,7 +196,8 @@ class LocalLake implements Lake {
       this.#check(key, present, condition);
       // The clock of file systems ticks every few milliseconds and inode numbers are reused: only
       // an explicit time, later than the present object's, makes every version's etag its own.
-      const seconds = Math.max(microseconds(), mtimeMicroseconds(present) + 1) / 1e6;
+      // By two microseconds: on its way to the disk the number of seconds may lose most of one.
+      const seconds = Math.max(microseconds(), mtimeMicroseconds(present) + 2) / 1e6;
       await utimes(from, seconds, seconds);
       await this.#move(key, from, to, condition.ifAbsent === true);
       const stats = statFile(to);

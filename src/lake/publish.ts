@@ -5,7 +5,6 @@ import type { Key, Lake, Layer } from './lake.js';
 import { batchPrefix, checkBatchId, generationOf, manifestKey, tableFileKey } from './layout.js';
 import type { Manifest, ManifestFile, ManifestTable, PublishedLayer } from './manifest.js';
 import { parseManifest, sha256Of } from './published.js';
-import { readVersion } from './version.js';
 
 export { readLayer, requireLayer } from './published.js';
 
@@ -51,7 +50,7 @@ export interface LayerDraft
 export async function publishLayer(lake: Lake, draft: LayerDraft): Promise<PublishedLayer> {
   const { layer, batchId } = draft;
   const key = manifestKey(layer, checkBatchId(batchId));
-  const previous = await readVersion(lake, key);
+  const previous = await lake.readVersion(key);
   const generation = await nextGeneration(lake, draft, previous?.body);
   const tables = await storeTables(lake, draft, generation);
   const manifest: Manifest = {
@@ -136,7 +135,7 @@ async function switchOver(lake: Lake, draft: LayerDraft, next: NewManifest): Pro
     const condition = previous === undefined ? { ifAbsent: true } : { ifMatch: previous };
     return (await lake.put(key, body, condition)).etag;
   } catch (error) {
-    const present = await readVersion(lake, key);
+    const present = await lake.readVersion(key);
     // A store that answers late, or is asked twice, may refuse what it has already done.
     if (present?.body.equals(body)) return present.etag;
     const code = isOperatorError(error) ? error.code : '';

@@ -3,7 +3,6 @@ import { failed, invalid } from '../system/errors.js';
 import { type Lake, type Layer, layers } from './lake.js';
 import { checkBatchId, manifestKey, parseBatchKey } from './layout.js';
 import type { Manifest, PublishedLayer } from './manifest.js';
-import { readVersion } from './version.js';
 
 /** The command that makes a layer, for hints. */
 export function commandFor(layer: Layer, batchId: string): string {
@@ -40,7 +39,7 @@ export async function readLayer(
   batchId: string,
 ): Promise<PublishedLayer | undefined> {
   const key = manifestKey(layer, checkBatchId(batchId));
-  const found = await readVersion(lake, key);
+  const found = await lake.readVersion(key);
   if (found === undefined) return undefined;
   const manifest = await parseManifest(found.body);
   if (manifest === undefined || manifest.layer !== layer || manifest.batchId !== batchId) {

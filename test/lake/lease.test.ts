@@ -191,6 +191,7 @@ describe('a lease that is lost', () => {
       list: (prefix) => lake.list(prefix),
       head: (key) => lake.head(key),
       read: (key) => lake.read(key),
+      readVersion: (key) => lake.readVersion(key),
       openRead: (key) => lake.openRead(key),
       fetch: (key, scratch) => lake.fetch(key, scratch),
       putFile: (key, path) => lake.putFile(key, path),

@@ -306,6 +306,7 @@ function intercept(real: Lake, before: Hook, after: Hook = () => undefined): Lak
     list: (prefix) => real.list(prefix),
     head: (key) => real.head(key),
     read: (key) => real.read(key),
+    readVersion: (key) => real.readVersion(key),
     openRead: (key) => real.openRead(key),
     fetch: (key, scratch) => real.fetch(key, scratch),
     put: (key, body, condition) => around('put', key, () => real.put(key, body, condition)),

@@ -7,14 +7,16 @@ import { publishLayer } from '../../src/lake/publish.js';
 import { isOperatorError } from '../../src/system/errors.js';
 import { thisProcess } from '../../src/system/owner.js';
 import { draftOf } from './drafts.js';
+import { openS3Lake } from './s3-lake.js';
 
 /**
  * What tests do to a lake from another process:
  * `node --import tsx task-runner.ts TASK ADDRESS ARGUMENTS`, the latter two as JSON lists.
  */
 
-function openLake([kind, root = '']: readonly string[]): Lake {
-  if (kind === 'local') return openLocalLake(root);
+async function openLake([kind, place = '']: readonly string[]): Promise<Lake> {
+  if (kind === 'local') return openLocalLake(place);
+  if (kind === 's3') return openS3Lake(JSON.parse(place));
   throw new Error(`There is no lake of the kind ${kind}.`);
 }
 
@@ -124,4 +126,4 @@ const tasks: Record<string, (lake: Lake, args: string[]) => Promise<void>> = {
 const [task = '', address = '[]', args = '[]'] = process.argv.slice(2);
 const run = tasks[task];
 if (run === undefined) throw new Error(`There is no task ${task}.`);
-await run(openLake(JSON.parse(address)), JSON.parse(args));
+await run(await openLake(JSON.parse(address)), JSON.parse(args));

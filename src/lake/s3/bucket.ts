@@ -1,0 +1,90 @@
+import type { S3Client } from '@aws-sdk/client-s3';
+import { isOperatorError } from '../../system/errors.js';
+import type { S3Connection } from './connection.js';
+import { describeS3Error, isUnexplained, placeText, type S3Place, statusOf } from './errors.js';
+
+/** What the work of one request is given. */
+export interface Request {
+  sdk: typeof import('@aws-sdk/client-s3');
+  client: S3Client;
+  /** To hand to `client.send`. */
+  options: { abortSignal: AbortSignal };
+}
+
+/** One bucket: sends requests, and turns their errors into those of the operator. */
+export class Bucket {
+  readonly name: string;
+  readonly connection: S3Connection;
+  #proven = false;
+
+  constructor(name: string, connection: S3Connection) {
+    this.name = name;
+    this.connection = connection;
+  }
+
+  /** For messages. */
+  place(objectKey?: string): S3Place {
+    return { bucket: this.name, objectKey };
+  }
+
+  describe(objectKey?: string): string {
+    return placeText(this.place(objectKey));
+  }
+
+  /** Sends requests; their errors are the SDK's. A short one goes on for a moment after Ctrl-C. */
+  async send<T>(work: (request: Request) => Promise<T>): Promise<T> {
+    const { sdk, client } = await this.connection.open();
+    const result = await work({ sdk, client, options: { abortSignal: this.connection.late } });
+    this.#proven = true;
+    return result;
+  }
+
+  /** Sends requests that move data; they end at once with Ctrl-C. */
+  async transfer<T>(work: (request: Request) => Promise<T>): Promise<T> {
+    const { sdk, client } = await this.connection.open();
+    const result = await work({ sdk, client, options: { abortSignal: this.connection.signal } });
+    this.#proven = true;
+    return result;
+  }
+
+  /** Runs `work`; what it throws becomes an OperatorError about this object. */
+  async guard<T>(objectKey: string | undefined, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw await this.explain(error, objectKey);
+    }
+  }
+
+  /** The OperatorError for what a request about this object threw. */
+  async explain(error: unknown, objectKey?: string): Promise<unknown> {
+    if (isOperatorError(error)) return error;
+    const cause = isUnexplained(error) ? await this.#reason(error) : error;
+    return describeS3Error(cause, this.place(objectKey), this.connection);
+  }
+
+  /**
+   * Throws when the bucket does not exist. Asked only until a request has succeeded: HEAD says 404
+   * for a missing object and a missing bucket alike.
+   */
+  async prove(): Promise<void> {
+    if (this.#proven) return;
+    await this.guard(undefined, () => this.send((request) => listNothing(request, this.name)));
+  }
+
+  /** Asks again in a way that is answered with words, since the answer to HEAD is a bare status. */
+  async #reason(error: unknown): Promise<unknown> {
+    try {
+      await this.send((request) => listNothing(request, this.name));
+      return error;
+    } catch (explained) {
+      // Listing may be forbidden where the object's own problem is another one.
+      return statusOf(explained) === statusOf(error) || !isUnexplained(explained)
+        ? explained
+        : error;
+    }
+  }
+}
+
+const listNothing = ({ client, sdk, options }: Request, bucket: string) =>
+  client.send(new sdk.ListObjectsV2Command({ Bucket: bucket, MaxKeys: 1 }), options);

@@ -1,0 +1,204 @@
+import { randomBytes } from 'node:crypto';
+import * as sdk from '@aws-sdk/client-s3';
+
+/**
+ * Finds out what a server honours of S3, by asking it: a test of something it does not honour is
+ * skipped with the reason, and never passes for nothing.
+ */
+
+export const abilities = [
+  'conditionalCreate',
+  'conditionalReplace',
+  'conditionalDelete',
+  'conditionalComplete',
+  'conditionalRead',
+  'multipart',
+  'abortMultipart',
+  'checksums',
+  'byteOrder',
+  'urlEncoding',
+  'versioning',
+  'deleteErrors',
+  'bucketSettings',
+] as const;
+export type Ability = (typeof abilities)[number];
+
+/** What a server lacks, with the reason in words. */
+export type Lacks = Partial<Record<Ability, string>>;
+
+export interface S3Server {
+  name: string;
+  endpoint: string;
+  region: string;
+  credentials: { accessKeyId: string; secretAccessKey: string };
+}
+
+export const clientOf = ({ endpoint, region, credentials }: S3Server): sdk.S3Client =>
+  new sdk.S3Client({ endpoint, region, credentials, forcePathStyle: true, maxAttempts: 3 });
+
+export async function makeBucket(server: S3Server, Bucket = randomName()): Promise<string> {
+  const constraint = server.region === 'us-east-1' ? {} : { LocationConstraint: server.region };
+  await clientOf(server).send(
+    new sdk.CreateBucketCommand({
+      Bucket,
+      ...('LocationConstraint' in constraint
+        ? { CreateBucketConfiguration: constraint as sdk.CreateBucketConfiguration }
+        : {}),
+    }),
+  );
+  return Bucket;
+}
+
+export const randomName = (): string => `reviewops-${randomBytes(6).toString('hex')}`;
+
+const statusOf = (error: unknown): number =>
+  (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode ?? 0;
+
+/** The status of what a request is refused with; undefined when it is taken. */
+async function refusal(request: () => Promise<unknown>): Promise<number | undefined> {
+  try {
+    await request();
+    return undefined;
+  } catch (error) {
+    return statusOf(error);
+  }
+}
+
+export async function probe(server: S3Server): Promise<Lacks> {
+  const client = clientOf(server);
+  const Bucket = await makeBucket(server);
+  const put = (Key: string, more: object = {}) =>
+    client.send(new sdk.PutObjectCommand({ Bucket, Key, Body: Key, ...more }));
+  const startUpload = async (Key: string) => {
+    const { UploadId } = await client.send(new sdk.CreateMultipartUploadCommand({ Bucket, Key }));
+    const part = await client.send(
+      new sdk.UploadPartCommand({ Bucket, Key, UploadId, PartNumber: 1, Body: 'part' }),
+    );
+    return { UploadId, MultipartUpload: { Parts: [{ PartNumber: 1, ETag: part.ETag }] } };
+  };
+  const checks: Record<Ability, () => Promise<string | undefined>> = {
+    conditionalCreate: async () => {
+      await put('create');
+      const status = await refusal(() => put('create', { IfNoneMatch: '*' }));
+      return status === 412 ? undefined : 'PutObject ignores If-None-Match';
+    },
+    conditionalReplace: async () => {
+      await put('replace');
+      const status = await refusal(() => put('replace', { IfMatch: '"other"' }));
+      return status === 412 ? undefined : 'PutObject ignores If-Match';
+    },
+    conditionalDelete: async () => {
+      await put('delete');
+      const remove = { Bucket, Key: 'delete', IfMatch: '"other"' };
+      const status = await refusal(() => client.send(new sdk.DeleteObjectCommand(remove)));
+      return status === 412 ? undefined : 'DeleteObject ignores If-Match';
+    },
+    conditionalComplete: async () => {
+      await put('complete');
+      const upload = await startUpload('complete');
+      const complete = { Bucket, Key: 'complete', IfNoneMatch: '*', ...upload };
+      const status = await refusal(() =>
+        client.send(new sdk.CompleteMultipartUploadCommand(complete)),
+      );
+      return status === 412 ? undefined : 'CompleteMultipartUpload ignores If-None-Match';
+    },
+    conditionalRead: async () => {
+      await put('read');
+      const read = { Bucket, Key: 'read', IfMatch: '"other"' };
+      const status = await refusal(() => client.send(new sdk.GetObjectCommand(read)));
+      return status === 412 ? undefined : 'GetObject ignores If-Match';
+    },
+    multipart: async () => {
+      const upload = await startUpload('multipart');
+      await client.send(
+        new sdk.CompleteMultipartUploadCommand({ Bucket, Key: 'multipart', ...upload }),
+      );
+      const { Body } = await client.send(new sdk.GetObjectCommand({ Bucket, Key: 'multipart' }));
+      return (await Body?.transformToString()) === 'part' ? undefined : 'no multipart uploads';
+    },
+    abortMultipart: async () => {
+      const { UploadId } = await startUpload('abort');
+      await client.send(new sdk.AbortMultipartUploadCommand({ Bucket, Key: 'abort', UploadId }));
+      const status = await refusal(() =>
+        client.send(new sdk.ListMultipartUploadsCommand({ Bucket })),
+      );
+      return status === undefined ? undefined : 'unfinished uploads cannot be listed';
+    },
+    checksums: async () => {
+      const status = await refusal(() => put('checksum', { ChecksumCRC32: 'AAAAAA==' }));
+      return status === 400 ? undefined : 'wrong checksums are taken';
+    },
+    byteOrder: async () => {
+      for (const Key of ['order/\u{1f642}', 'order/\uff5e', 'order/a']) await put(Key);
+      const { Contents } = await client.send(
+        new sdk.ListObjectsV2Command({ Bucket, Prefix: 'order/' }),
+      );
+      const keys = (Contents ?? []).map(({ Key }) => Key).join(' ');
+      return keys === 'order/a order/\uff5e order/\u{1f642}'
+        ? undefined
+        : 'listings are not in the order of bytes';
+    },
+    urlEncoding: async () => {
+      await put('url/a b+c%20');
+      const { Contents } = await client.send(
+        new sdk.ListObjectsV2Command({ Bucket, Prefix: 'url/', EncodingType: 'url' }),
+      );
+      const key = Contents?.[0]?.Key ?? '';
+      return decodeURIComponent(key.replaceAll('+', '%20')) === 'url/a b+c%20'
+        ? undefined
+        : 'listings do not encode keys';
+    },
+    versioning: async () => {
+      const bucket = await makeBucket(server);
+      const status = await refusal(() =>
+        client.send(
+          new sdk.PutBucketVersioningCommand({
+            Bucket: bucket,
+            VersioningConfiguration: { Status: 'Enabled' },
+          }),
+        ),
+      );
+      if (status !== undefined) return `no versioning (${status})`;
+      for (const Body of ['one', 'two'])
+        await client.send(new sdk.PutObjectCommand({ Bucket: bucket, Key: 'v', Body }));
+      const { Versions } = await client.send(
+        new sdk.ListObjectVersionsCommand({ Bucket: bucket, Prefix: 'v' }),
+      );
+      return Versions?.length === 2 ? undefined : 'old versions are not kept';
+    },
+    deleteErrors: async () => {
+      const objects = [{ Key: 'errors', VersionId: 'no-such-version' }];
+      const result = await client.send(
+        new sdk.DeleteObjectsCommand({ Bucket, Delete: { Objects: objects } }),
+      );
+      return result.Errors?.length === 1 ? undefined : 'DeleteObjects reports no errors by key';
+    },
+    bucketSettings: async () => {
+      const block = { BlockPublicAcls: true, BlockPublicPolicy: true };
+      await refusal(() =>
+        client.send(
+          new sdk.PutPublicAccessBlockCommand({
+            Bucket,
+            PublicAccessBlockConfiguration: block,
+          }),
+        ),
+      );
+      const { PublicAccessBlockConfiguration: kept } = await client.send(
+        new sdk.GetPublicAccessBlockCommand({ Bucket }),
+      );
+      return kept?.BlockPublicAcls === true ? undefined : 'settings of buckets are not kept';
+    },
+  };
+  const lacks: Lacks = {};
+  for (const ability of abilities) {
+    let reason: string | undefined;
+    try {
+      reason = await checks[ability]();
+    } catch (error) {
+      reason = `fails: ${(error as Error).name} ${statusOf(error)}`;
+    }
+    if (reason !== undefined) lacks[ability] = reason;
+  }
+  client.destroy();
+  return lacks;
+}
