@@ -31,6 +31,20 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
+      {
+        // Needs Python; `npm test` leaves it out.
+        test: {
+          ...everyProject,
+          name: 'peers',
+          include: ['test/integration/**/*.test.ts'],
+          globalSetup: [
+            'test/integration/setup.ts',
+            'test/support/build.ts',
+            'test/support/global-setup.ts',
+          ],
+          testTimeout: 120_000,
+        },
+      },
     ],
   },
 });
