@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { describeFileError } from '../system/files.js';
 import type { RowBatch } from './copy-out.js';
@@ -24,10 +25,13 @@ export class RowFile {
   #written: Promise<void>;
   #position = 0;
 
-  /** Creates or empties the file; an error of that is thrown by the first write or `finish`. */
+  /**
+   * Creates the file, or writes over what it holds; an error of that is thrown by the first write
+   * or by `finish`.
+   */
   constructor(path: string) {
     this.path = path;
-    this.#handle = open(path, 'w', 0o600);
+    this.#handle = open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
     this.#written = this.#handle.then(
       () => undefined,
       (error: unknown) => {
@@ -68,12 +72,13 @@ export class RowFile {
     return this.#waiting > maximumWaiting ? this.#written : undefined;
   }
 
-  /** Writes what is left and closes the file. */
+  /** Writes what is left, cuts off what was there before, and closes the file. */
   async finish(): Promise<void> {
     this.#flush();
     this.#spare = [];
     try {
       await this.#written;
+      await (await this.#handle).truncate(this.#position);
     } finally {
       await this.#close();
     }

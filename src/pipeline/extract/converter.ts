@@ -1,10 +1,11 @@
-import { rm } from 'node:fs/promises';
-import type { RowFile } from '../../database/row-file.js';
+import { join } from 'node:path';
+import { RowFile } from '../../database/row-file.js';
 import { describeParquet, writeParquet } from '../../engine/parquet.js';
 import type { Engine } from '../../engine/session.js';
 import { otherEscapesMarker } from '../../engine/types.js';
 import type { DraftFile } from '../../lake/publish.js';
 import { errorMessage, failed, isOperatorError } from '../../system/errors.js';
+import { syncFile } from '../../system/files.js';
 import { type ChunkSource, chunkQuery, emptyQuery, fitsQuery, type TablePlan } from './plan.js';
 
 /** Values were found that the planned type of these columns cannot hold. */
@@ -15,75 +16,106 @@ export class Unfit extends Error {
   }
 }
 
-/** Turns chunks of COPY text into Parquet files, one at a time, whoever asks. */
+/** Turns chunks of COPY text into Parquet files, one with each engine at a time. */
 export class Converter {
-  readonly #engine: Engine;
+  readonly #idle: Engine[];
+  readonly #waiting: ((engine: Engine) => void)[] = [];
+  readonly #directory: string;
+  readonly #freePaths: string[] = [];
+  #paths = 0;
   /** Tables whose texts hold other escapes than line ends. */
   readonly #escaped = new Set<string>();
-  #last: Promise<unknown> = Promise.resolve();
 
-  constructor(engine: Engine) {
-    this.#engine = engine;
+  /** Chunks are kept in `directory`. */
+  constructor(engines: readonly Engine[], directory: string) {
+    this.#idle = [...engines];
+    this.#directory = directory;
   }
 
   /**
-   * Converts a chunk and removes it.
+   * A file for a new chunk; a converted one's where there is one: writing over the pages of an
+   * old file costs a third of having new ones made.
+   */
+  openChunk(): RowFile {
+    const free = this.#freePaths.pop();
+    if (free !== undefined) return new RowFile(free);
+    this.#paths += 1;
+    return new RowFile(join(this.#directory, `chunk-${this.#paths}`));
+  }
+
+  /**
+   * Converts a chunk, whose file is free after.
    *
    * @throws Unfit; EXTRACT_COUNT_MISMATCH when rows were lost on the way
    */
-  convert(plan: TablePlan, chunk: RowFile, path: string): Promise<DraftFile> {
-    return this.#inTurn(async () => {
-      await chunk.finish();
-      const source = { path: chunk.path, longestRow: chunk.longest };
-      await this.#write(plan, source, path);
-      await rm(chunk.path);
-      const file = await this.#describe(plan, path);
-      if (file.rows !== chunk.rows) throw countMismatch(plan.table.name, chunk.rows, file.rows);
-      return file;
+  async convert(plan: TablePlan, chunk: RowFile, path: string): Promise<DraftFile> {
+    await chunk.finish();
+    const source = { path: chunk.path, longestRow: chunk.longest };
+    const file = await this.#withEngine(async (engine) => {
+      await this.#write(engine, plan, source, path);
+      return describe(engine, plan, path);
     });
+    this.#freePaths.push(chunk.path);
+    // Publishing has to wait for the disk: less so when it has had the time till then.
+    await syncFile(path);
+    if (file.rows !== chunk.rows) throw countMismatch(plan.table.name, chunk.rows, file.rows);
+    return file;
   }
 
   /** Writes a file of no rows. */
   empty(plan: TablePlan, path: string): Promise<DraftFile> {
-    return this.#inTurn(async () => {
-      await writeParquet(this.#engine, emptyQuery(plan), path, parquetOptions);
-      return this.#describe(plan, path);
+    return this.#withEngine(async (engine) => {
+      await writeParquet(engine, emptyQuery(plan), path, parquetOptions);
+      return describe(engine, plan, path);
     });
   }
 
-  async #write(plan: TablePlan, source: ChunkSource, path: string): Promise<void> {
+  async #write(engine: Engine, plan: TablePlan, source: ChunkSource, path: string): Promise<void> {
     const name = plan.table.name;
     const escapes = this.#escaped.has(name) ? 'all' : 'line-ends';
     try {
-      await writeParquet(this.#engine, chunkQuery(plan, source, escapes), path, parquetOptions);
+      await writeParquet(engine, chunkQuery(plan, source, escapes), path, parquetOptions);
     } catch (error) {
       if (escapes === 'all' || !errorMessage(error).includes(otherEscapesMarker)) {
-        throw await this.#explain(error, plan, source);
+        throw await explain(error, engine, plan, source);
       }
       this.#escaped.add(name);
-      await this.#write(plan, source, path);
+      await this.#write(engine, plan, source, path);
     }
   }
 
-  async #describe(plan: TablePlan, path: string): Promise<DraftFile> {
-    const { rows, ranges } = await describeParquet(this.#engine, path, plan.table.primaryKey);
-    return { path, rows, ranges };
+  async #withEngine<T>(work: (engine: Engine) => Promise<T>): Promise<T> {
+    const engine =
+      this.#idle.pop() ??
+      (await new Promise<Engine>((resolve) => {
+        this.#waiting.push(resolve);
+      }));
+    try {
+      return await work(engine);
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#idle.push(engine);
+      else next(engine);
+    }
   }
+}
 
-  /** Tells a value that does not fit its column from any other failure of the engine. */
-  async #explain(error: unknown, plan: TablePlan, source: ChunkSource): Promise<unknown> {
-    if (!isOperatorError(error) || error.code !== 'ENGINE_FAILED') return error;
-    const [row = {}] = await this.#engine.rows<Record<string, boolean>>(fitsQuery(plan, source));
-    const unfit = plan.columns.filter((_, index) => row[`fits${index}`] === false);
-    return unfit.length === 0 ? error : new Unfit(unfit.map(({ name }) => name));
-  }
+async function describe(engine: Engine, plan: TablePlan, path: string): Promise<DraftFile> {
+  const { rows, ranges } = await describeParquet(engine, path, plan.table.primaryKey);
+  return { path, rows, ranges };
+}
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#last.then(work);
-    // The next in turn does not care how this one ended; whoever asked for it does.
-    this.#last = turn.catch(() => undefined);
-    return turn;
-  }
+/** Tells a value that does not fit its column from any other failure of the engine. */
+async function explain(
+  error: unknown,
+  engine: Engine,
+  plan: TablePlan,
+  source: ChunkSource,
+): Promise<unknown> {
+  if (!isOperatorError(error) || error.code !== 'ENGINE_FAILED') return error;
+  const [row = {}] = await engine.rows<Record<string, boolean>>(fitsQuery(plan, source));
+  const unfit = plan.columns.filter((_, index) => row[`fits${index}`] === false);
+  return unfit.length === 0 ? error : new Unfit(unfit.map(({ name }) => name));
 }
 
 /**

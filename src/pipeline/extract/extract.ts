@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Config } from '../../config/schema.js';
 import { describeTables, listRelations, type RelationKind } from '../../database/catalog.js';
 import type { DatabaseClient } from '../../database/client.js';
 import { openSnapshot, type Snapshot } from '../../database/snapshot.js';
@@ -134,23 +135,42 @@ async function cutSnapshot(
   try {
     const plans = await planTables(context, snapshot.client, names);
     context.log.info({ ...snapshot.source, tables: names }, 'snapshot taken');
-    const engine = await openEngine({
-      memoryLimit: config.pipeline.memoryLimit,
-      threads: config.pipeline.threads,
-      scratch,
-      signal,
-    });
+    const engines = await openEngines(config.pipeline, scratch, signal);
     try {
-      const tables = await copyTables({ context, snapshot, engine, scratch, stop }, plans);
+      const tables = await copyTables({ context, snapshot, engines, scratch, stop }, plans);
       await snapshot.confirm();
       const { server, database, lsn, takenAt } = snapshot.source;
       return { tables, source: { server, database, schema, lsn, snapshotAt: takenAt } };
     } finally {
-      await engine.close();
+      await Promise.all(engines.map((engine) => engine.close()));
     }
   } finally {
     await snapshot.close();
   }
+}
+
+/**
+ * Sessions that share the configured memory and threads. Several of one thread each convert more
+ * in a second than one of several threads, which wait for one another at the end of each chunk.
+ */
+async function openEngines(
+  { memoryLimit, parallelism, threads }: Config['pipeline'],
+  scratch: string,
+  signal: AbortSignal,
+): Promise<Engine[]> {
+  const count = Math.min(parallelism, threads);
+  const options = {
+    memoryLimit: `${Math.floor(parseSize(memoryLimit) / count)}B`,
+    threads: Math.floor(threads / count),
+    scratch,
+    signal,
+  };
+  const opened = await Promise.allSettled(Array.from({ length: count }, () => openEngine(options)));
+  const engines = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const failure = opened.find((one) => one.status === 'rejected');
+  if (failure === undefined) return engines;
+  await Promise.all(engines.map((engine) => engine.close()));
+  throw failure.reason;
 }
 
 /** PostgreSQL locks no others; they cannot be altered in a way that mixes two states either. */
@@ -193,7 +213,7 @@ function warnKeptAsText(
 interface CopyWork {
   context: StageContext;
   snapshot: Snapshot;
-  engine: Engine;
+  engines: readonly Engine[];
   scratch: string;
   stop: (error: unknown) => void;
 }
@@ -203,8 +223,8 @@ interface CopyWork {
  * year before Christ) once more, with that column as text, from the same snapshot.
  */
 async function copyTables(work: CopyWork, plans: readonly TablePlan[]): Promise<DraftTable[]> {
-  const { context, snapshot, engine, scratch, stop } = work;
-  const converter = new Converter(engine);
+  const { context, snapshot, engines, scratch, stop } = work;
+  const converter = new Converter(engines, scratch);
   const chunkBytes = parseSize(context.config.pipeline.chunkSize);
   const done = new Map<string, DraftTable>();
   let open = plans;

@@ -12,7 +12,7 @@ export interface RoundContext {
   stage: StageContext;
   snapshot: Snapshot;
   converter: Converter;
-  /** Directory for chunks and finished files of this round alone. */
+  /** Directory for the finished files of this round alone. */
   directory: string;
   chunkBytes: number;
   /** Ends the work of all connections, with this error as the reason. */

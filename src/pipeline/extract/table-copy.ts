@@ -2,14 +2,14 @@ import { join } from 'node:path';
 import type { DatabaseClient } from '../../database/client.js';
 import { copyOut } from '../../database/copy.js';
 import type { RowBatch } from '../../database/copy-out.js';
-import { RowFile } from '../../database/row-file.js';
+import type { RowFile } from '../../database/row-file.js';
 import type { DraftFile } from '../../lake/publish.js';
 import { type Converter, countMismatch } from './converter.js';
 import type { Piece } from './plan.js';
 
 export interface PieceCopyOptions {
   converter: Converter;
-  /** Directory for chunks and finished files. */
+  /** Directory for finished files. */
   directory: string;
   /** Bytes after which a chunk is closed, at the end of a row. */
   chunkBytes: number;
@@ -67,7 +67,7 @@ class PieceCopy {
   }
 
   #take(batch: RowBatch): Promise<void> | undefined {
-    this.#chunk ??= new RowFile(join(this.#options.directory, `${this.#name()}.copy`));
+    this.#chunk ??= this.#options.converter.openChunk();
     const wait = this.#chunk.add(batch);
     this.#options.onRows(batch.rows);
     return this.#chunk.bytes < this.#options.chunkBytes ? wait : this.#close();
