@@ -3,6 +3,7 @@ import type { Config } from '../config/schema.js';
 import type { Secrets } from '../config/secrets.js';
 import type { DatabaseTarget } from '../database/target.js';
 import type { Lake } from '../lake/lake.js';
+import type { LakeSurroundings } from '../lake/open.js';
 import type { JobContext } from '../system/progress.js';
 import type { Answers, Destruction } from './confirm.js';
 import type { Terminal } from './terminal.js';
@@ -35,6 +36,8 @@ export interface CommandContext extends JobContext {
   /** The database, started first when it is the embedded one. */
   database(): Promise<DatabaseTarget>;
   lake(): Promise<Lake>;
+  /** What a lake depends on beside its configuration. */
+  lakeSurroundings(): Promise<LakeSurroundings>;
   /** A private directory under `<home>/tmp`, removed when the command ends. */
   scratch(): Promise<string>;
 

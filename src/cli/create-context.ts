@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { LoadedConfig } from '../config/load.js';
 import { findProjectFile } from '../config/project-file.js';
 import type { Secrets } from '../config/secrets.js';
+import type { LakeSurroundings } from '../lake/open.js';
 import { ExitCode, throwIfAborted } from '../system/errors.js';
 import type { JobContext } from '../system/progress.js';
 import { redact } from '../system/redact.js';
@@ -107,6 +108,14 @@ export function createContext(
     const { file } = await loadedConfig();
     return loadSecrets({ home, cwd, environment, configFile: file, warn, report: job.report });
   });
+  const lakeSurroundings = async (): Promise<LakeSurroundings> => {
+    const { profile, file } = await loadedConfig();
+    const aws = once(async () => {
+      const { readAwsEnvironment } = await import('../config/aws.js');
+      return readAwsEnvironment({ home, cwd, environment, configFile: file, warn });
+    });
+    return { home, profile, signal: job.signal, aws };
+  };
   let scratchDirectory: Promise<string> | undefined;
 
   const context: CommandContext = {
@@ -135,10 +144,11 @@ export function createContext(
       return resolveDatabase({ url: databaseUrl, home, settings: database, job });
     }),
     lake: once(async () => {
-      const { openLocalLake } = await import('../lake/local.js');
-      const { lake } = (await loadedConfig()).config;
-      return openLocalLake(lake.path ?? join(home, 'data'));
+      const { openLake } = await import('../lake/open.js');
+      const { config } = await loadedConfig();
+      return openLake(config.lake, await lakeSurroundings());
     }),
+    lakeSurroundings,
     scratch: () => {
       throwIfAborted(job.signal);
       scratchDirectory ??= makeScratch(home);

@@ -65,6 +65,8 @@ async function dispatch(argv: string[], config: Config, json: boolean): Promise<
 
 /** What Node and libraries say to developers is no business of the operator. */
 function silenceWarnings(verbose: boolean): void {
+  // The AWS SDK's advice on versions of Node is for us; under --verbose, too.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   process.removeAllListeners('warning');
   process.on('warning', ({ name, message }) => {
     if (verbose) process.stderr.write(noteText(redact(`${name}: ${message}`)));

@@ -35,10 +35,16 @@ export async function checkProfiles(options: CheckOptions): Promise<CheckedProfi
   for (const name of profileNames(files)) {
     const { config } = combine(files, lookup, { ...options, ...quiet, profile: name });
     checkWeights(name, config, options);
-    const lake = config.lake.path ?? options.defaultLake;
-    checked.profiles.push({ name, lake });
-    const finding = await lakeFinding(lake);
-    if (finding !== undefined) checked.findings.push({ profile: name, ...finding });
+    const { kind, s3, path = options.defaultLake, layers } = config.lake;
+    const bucket = s3.bucket.replaceAll('{env}', s3.env ?? name);
+    checked.profiles.push({ name, lake: kind === 's3' ? `s3://${bucket}` : path });
+    const directories = Object.values(layers)
+      .filter((layer) => (layer.kind ?? kind) === 'local')
+      .map((layer) => layer.path ?? path);
+    for (const directory of new Set(directories)) {
+      const finding = await lakeFinding(directory);
+      if (finding !== undefined) checked.findings.push({ profile: name, ...finding });
+    }
   }
   return checked;
 }

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
+import type { AwsEnvironment } from '../config/aws.js';
 import type { Config } from '../config/schema.js';
 import { invalid } from '../system/errors.js';
 import { parseSize } from '../system/size.js';
 import { type Lake, type Layer, layers } from './lake.js';
-import type { S3Credentials, S3Settings } from './s3/connection.js';
+import type { S3Settings } from './s3/connection.js';
 import type { S3Mount } from './s3/naming.js';
 
 /** What the configuration file does not say. */
@@ -14,15 +15,8 @@ export interface LakeSurroundings {
   profile: string;
   /** Fires when the operator stops: transfers end then. */
   signal: AbortSignal;
-  /** From the environment or `.env`. */
-  aws: AwsEnvironment;
-}
-
-/** Undefined members are left to the SDK. */
-export interface AwsEnvironment {
-  credentials: S3Credentials | undefined;
-  region: string | undefined;
-  endpoint: string | undefined;
+  /** Asked for only when a layer is on S3. */
+  aws(): Promise<AwsEnvironment>;
 }
 
 const defaultRegion = 'eu-west-3';
@@ -107,6 +101,7 @@ export function s3Settings(config: LakeConfig, aws: AwsEnvironment): S3Settings 
     partSize,
     parallelism: s3.parallelism,
     credentials: aws.credentials,
+    profile: aws.profile,
   };
 }
 
@@ -151,7 +146,7 @@ async function openS3(config: LakeConfig, { signal, aws }: LakeSurroundings) {
     import('./s3/connection.js'),
     import('./s3/lake.js'),
   ]);
-  const connection = new S3Connection(s3Settings(config, aws), signal);
+  const connection = new S3Connection(s3Settings(config, await aws()), signal);
   return (mount: S3Mount): Lake => new S3Lake(mount, connection);
 }
 

@@ -33,11 +33,12 @@ export const openS3Lake = (
     home: '/nonexistent',
     profile: 'test',
     signal,
-    aws: {
+    aws: async () => ({
       credentials: { ...server.credentials, sessionToken: undefined },
+      profile: undefined,
       region: undefined,
       endpoint: undefined,
-    },
+    }),
   });
 
 /** A lake in one fresh bucket, below a prefix. */

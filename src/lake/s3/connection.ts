@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { HeadObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
-import { registerSecret } from '../../system/redact.js';
+import type { AwsCredentials } from '../../config/aws.js';
 
 /** How a store is reached and used; made from the configuration by ../open.ts. */
 export interface S3Settings {
@@ -18,13 +18,9 @@ export interface S3Settings {
   /** Parts of one file that travel at once. */
   parallelism: number;
   /** From `.env`; without them the standard chain of AWS looks for some. */
-  credentials: S3Credentials | undefined;
-}
-
-export interface S3Credentials {
-  accessKeyId: string;
-  secretAccessKey: string;
-  sessionToken: string | undefined;
+  credentials: AwsCredentials | undefined;
+  /** A profile of `~/.aws`, in place of the one of the environment. */
+  profile: string | undefined;
 }
 
 /** How long cleaning up may take once the operator has stopped the work, in milliseconds. */
@@ -45,8 +41,6 @@ export class S3Connection {
     this.signal = signal;
     // Each request under way listens; that many are no leak.
     setMaxListeners(0, signal, this.#late.signal);
-    registerSecret(settings.credentials?.secretAccessKey);
-    registerSecret(settings.credentials?.sessionToken);
     const giveUp = () => {
       setTimeout(() => this.#late.abort(signal.reason), graceMilliseconds).unref();
     };
@@ -94,7 +88,8 @@ export class S3Connection {
 
   async #open(): Promise<{ sdk: Sdk; client: S3Client }> {
     const sdk = await import('@aws-sdk/client-s3');
-    const { region, endpoint, pathStyle, maxAttempts, timeoutSeconds, credentials } = this.settings;
+    const { region, endpoint, pathStyle, maxAttempts, timeoutSeconds, credentials, profile } =
+      this.settings;
     const milliseconds = timeoutSeconds * 1000;
     const client = new sdk.S3Client({
       region,
@@ -110,13 +105,14 @@ export class S3Connection {
         httpsAgent: { maxSockets: 64 },
       },
       ...(endpoint === undefined ? {} : { endpoint }),
+      ...(profile === undefined ? {} : { profile }),
       ...(credentials === undefined ? {} : { credentials: withoutUndefined(credentials) }),
     });
     return { sdk, client };
   }
 }
 
-function withoutUndefined({ sessionToken, ...rest }: S3Credentials) {
+function withoutUndefined({ sessionToken, ...rest }: AwsCredentials) {
   return sessionToken === undefined ? rest : { ...rest, sessionToken };
 }
 
