@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { lakeSchema, sizeText } from './lake-schema.js';
+import { maintenanceSchema, retentionSchema } from './retention-schema.js';
 
 /**
  * The configuration file, as operators write it. Every setting has a default, so an empty file is
@@ -228,6 +229,8 @@ const settings = {
   source: source.prefault({}),
   serving: serving.prefault({}),
   pipeline: pipeline.prefault({}),
+  retention: retentionSchema.prefault({}),
+  maintenance: maintenanceSchema.prefault({}),
 };
 
 /** The effective configuration: every default filled in, the profile applied. */

@@ -80,6 +80,9 @@ export const leasesPrefix: Key = 'leases/';
 export const leaseKey = (name: string): Key => `${leasesPrefix}${name}.json`;
 export const batchLeaseName = (batchId: string): string => `batch=${batchId}`;
 
+/** Batches that nobody may delete, such as under a legal hold: one object each. */
+export const batchHoldKey = (batchId: string): Key => `holds/batch=${batchId}.json`;
+
 export const logsPrefix: Key = 'logs/';
 export const runLogKey = (runId: string): Key => `${logsPrefix}${runId}.jsonl`;
 export const runMetricsKey: Key = `${logsPrefix}last_run_metrics.json`;

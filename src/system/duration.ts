@@ -1,5 +1,12 @@
 const units = { d: 86_400, h: 3_600, m: 60, s: 1 } as const;
 
+/** Seconds of a duration as people write it: `30d`, `12h`, `45m`, `90s`; undefined for anything else. */
+export function parseDuration(text: string): number | undefined {
+  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)([dhms])$/.exec(text.trim()) ?? [];
+  const seconds = Number(number) * (units[unit as keyof typeof units] ?? Number.NaN);
+  return number !== '' && Number.isFinite(seconds) ? seconds : undefined;
+}
+
 /** `3m 12s`, `2.4 s`: for people. Takes seconds. */
 export function formatSeconds(seconds: number): string {
   if (seconds < 10) return `${seconds.toFixed(seconds < 1 ? 2 : 1)} s`;
