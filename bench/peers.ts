@@ -167,7 +167,7 @@ The other side is \`peers/pandas_pipeline.py\`: the same job on the same tables 
 written in Python, with \`pandas.read_sql\`, pandas merges, numpy for the scores, Parquet through pyarrow
 and \`DataFrame.to_sql\` (default method, which SQLAlchemy sends as INSERTs of many rows, in chunks of
 10,000). Versions are in \`peers/requirements.txt\`. It refreshes no view, writes no hashes and can neither
-resume nor verify. Neither computes sentiment.
+resume nor verify. Neither computes sentiment. One run of each, reviewops first.
 `;
 
 async function main(): Promise<void> {
