@@ -1,7 +1,7 @@
 // The import-direction rule of the project: arrows run one way,
 // commands, tui, api -> cli -> runbooks -> domains -> lake, database, engine -> config -> system.
 const domains =
-  'pipeline|import|health|incidents|privacy|credentials|maintenance|access|schedule|risks|orders';
+  'pipeline|import|diagnosis|health|incidents|privacy|credentials|maintenance|access|schedule|risks|orders';
 const stores = 'lake|database|engine';
 const faces = 'commands|tui|api|cli';
 
