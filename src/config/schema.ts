@@ -128,6 +128,10 @@ const source = z.strictObject({
       'carrier',
     ])
     .describe('The tables that are extracted; "all" takes every table of the schema.'),
+  omitColumns: z
+    .record(identifier, z.array(identifier).min(1))
+    .default({})
+    .describe('Columns that never leave the source, by table: passwords, for one.'),
   entities: entities.prefault({}),
 });
 

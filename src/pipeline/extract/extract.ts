@@ -16,7 +16,7 @@ import type { StageContext, StageResult } from '../stage.js';
 import { Converter } from './converter.js';
 import { asText, planTable, type TablePlan } from './plan.js';
 import { copyRound } from './round.js';
-import { checkColumns, selectTables } from './selection.js';
+import { checkColumns, omitColumns, selectTables } from './selection.js';
 
 export interface ExtractOptions {
   /** Extract these of the configured tables only; the batch then holds no others. */
@@ -182,7 +182,8 @@ async function planTables(
   names: readonly string[],
 ): Promise<TablePlan[]> {
   const { schema } = context.config.source;
-  const tables = await describeTables(client, schema, names);
+  const found = await describeTables(client, schema, names);
+  const tables = omitColumns(context.config, found);
   checkColumns(context.config, tables);
   const plans: TablePlan[] = [];
   for (const table of tables) {

@@ -98,6 +98,44 @@ function checkEntityTables({ source }: Config, selected: readonly string[]): voi
 }
 
 /**
+ * The tables without the columns that the configuration keeps in the source.
+ *
+ * @throws COLUMN_NOT_FOUND: a misspelt name must not let a password out
+ */
+export function omitColumns({ source }: Config, tables: readonly CatalogTable[]): CatalogTable[] {
+  return tables.map((table) => {
+    const omitted = source.omitColumns[table.name] ?? [];
+    const present = table.columns.map(({ name }) => name);
+    const unknown = omitted.find((name) => !present.includes(name));
+    if (unknown !== undefined) {
+      throw columnNotFound(source.schema, table, unknown, `source.omitColumns.${table.name}`);
+    }
+    const kept = (name: string) => !omitted.includes(name);
+    return {
+      ...table,
+      columns: table.columns.filter(({ name }) => kept(name)),
+      primaryKey: table.primaryKey.filter(kept),
+    };
+  });
+}
+
+function columnNotFound(
+  schema: string,
+  table: CatalogTable,
+  column: string,
+  setting: string,
+): OperatorError {
+  const present = table.columns.map(({ name }) => name);
+  return invalid(
+    'COLUMN_NOT_FOUND',
+    `Table "${schema}.${table.name}" has no column "${column}", which ${setting} names.`,
+    {
+      hint: `${suggestion(column, present)}It has ${present.join(', ')}. Correct ${setting}, or restore the column.`,
+    },
+  );
+}
+
+/**
  * Checks that the tables have the columns that the entities name.
  *
  * @throws COLUMN_NOT_FOUND, COLUMN_NAMES_COLLIDE, TABLE_WITHOUT_COLUMNS
@@ -110,13 +148,7 @@ export function checkColumns({ source }: Config, tables: readonly CatalogTable[]
     const present = table.columns.map(({ name }) => name);
     for (const [key, column] of Object.entries(mapping)) {
       if (key === 'table' || column === null || present.includes(column)) continue;
-      throw invalid(
-        'COLUMN_NOT_FOUND',
-        `Table "${source.schema}.${table.name}" has no column "${column}", which source.entities.${entity}.${key} names.`,
-        {
-          hint: `${suggestion(column, present)}It has ${present.join(', ')}. Correct source.entities.${entity}.${key}, or restore the column.`,
-        },
-      );
+      throw columnNotFound(source.schema, table, column, `source.entities.${entity}.${key}`);
     }
   }
 }
