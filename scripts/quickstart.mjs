@@ -215,7 +215,7 @@ async function showState(cli, text) {
     `  database  ${server.state}, ${text.formatBytes(server.sizeBytes)}, port ${server.port}`,
   );
   console.log(
-    `  lake      ${batches.length} batches (${complete} complete), ${text.formatBytes(bytes)}`,
+    `  lake      ${batches.length} ${batches.length === 1 ? 'batch' : 'batches'} (${complete} complete), ${text.formatBytes(bytes)}`,
   );
   console.log(`  runs      ${runs.length} known, the last one ${runs[0]?.status ?? '–'}`);
 }
