@@ -19,4 +19,6 @@ export interface LakeVersions {
   read(key: Key, versionId: string): Promise<Buffer>;
   /** Makes this version the present one again, as a new version. */
   restore(key: Key, versionId: string): Promise<void>;
+  /** Deletes these versions for good; one that is gone already is no error. */
+  remove(versions: readonly Pick<LakeVersion, 'key' | 'versionId'>[]): Promise<void>;
 }

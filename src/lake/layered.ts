@@ -100,6 +100,16 @@ export class LayeredLake implements Lake {
         ),
       read: (key, versionId) => of(key).read(key, versionId),
       restore: (key, versionId) => of(key).restore(key, versionId),
+      remove: async (versions) => {
+        const byStore = new Map<Lake, Pick<LakeVersion, 'key' | 'versionId'>[]>();
+        for (const version of versions) {
+          const store = this.#store(version.key);
+          const own = byStore.get(store) ?? [];
+          byStore.set(store, own);
+          own.push(version);
+        }
+        for (const [store, own] of byStore) await (store.versions ?? withoutVersions).remove(own);
+      },
     };
   }
 }
@@ -111,6 +121,7 @@ const withoutVersions: LakeVersions = {
   },
   read: (key) => Promise.reject(new Error(`${key} has no versions.`)),
   restore: (key) => Promise.reject(new Error(`${key} has no versions.`)),
+  remove: ([version]) => Promise.reject(new Error(`${version?.key} has no versions.`)),
 };
 
 /** Merges lists that are sorted by key; holds one entry of each. */

@@ -7,6 +7,7 @@ import type { Bucket } from './bucket.js';
 import { openObject } from './download.js';
 import { isMissing } from './errors.js';
 import { decodeKey, type Naming } from './naming.js';
+import { removeObjects } from './remove.js';
 
 export class S3Versions implements LakeVersions {
   readonly #bucket: Bucket;
@@ -64,6 +65,14 @@ export class S3Versions implements LakeVersions {
         throw isMissing(error) ? this.#gone(objectKey, versionId) : error;
       }
     });
+  }
+
+  remove(versions: readonly Pick<LakeVersion, 'key' | 'versionId'>[]): Promise<void> {
+    const removals = versions.map(({ key, versionId }) => ({
+      objectKey: this.#naming.objectKey(key),
+      versionId,
+    }));
+    return removeObjects(this.#bucket, removals);
   }
 
   #gone(objectKey: string, versionId: string) {
