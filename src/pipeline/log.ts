@@ -65,7 +65,8 @@ export async function publishLeftoverLogs(directory: string, lake: Lake): Promis
   const delivered: string[] = [];
   for (const name of names.filter((entry) => entry.endsWith('.jsonl'))) {
     const path = join(directory, name);
-    if (ownerState(await writerOf(path)) !== 'gone') continue;
+    const writer = await logWriter(path);
+    if (writer !== undefined && ownerState(writer) !== 'gone') continue;
     const runId = name.slice(0, -'.jsonl'.length);
     await lake.putFile(runLogKey(runId), path);
     delivered.push(runId);
@@ -73,13 +74,15 @@ export async function publishLeftoverLogs(directory: string, lake: Lake): Promis
   return delivered;
 }
 
-/** Each log starts with a line that says who writes it. */
-async function writerOf(path: string): Promise<Owner> {
+/** Who writes a log, as its first line says; undefined when it was cut short there. */
+export async function logWriter(path: string): Promise<Owner | undefined> {
   for await (const line of createInterface({ input: createReadStream(path) })) {
-    const { owner } = JSON.parse(line) as { owner?: Owner };
-    if (owner !== undefined) return owner;
-    break;
+    try {
+      return (JSON.parse(line) as { owner?: Owner }).owner;
+    } catch {
+      // Killed before the first line was complete.
+      return undefined;
+    }
   }
-  // Killed before the first line was complete.
-  return { ...thisProcess(), pid: 0, startedAt: 'never' };
+  return undefined;
 }
