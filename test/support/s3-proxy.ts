@@ -22,6 +22,8 @@ export type Fault =
   | { kind: 'truncate'; afterBytes: number }
   /** An error of the store. */
   | { kind: 'refuse'; status: number; code: string; headers?: Record<string, string> }
+  /** An answer of the test's own. */
+  | { kind: 'answer'; status: number; body: string }
   /** Something happens before the request is passed on. */
   | { kind: 'before'; run: () => Promise<void> };
 
@@ -139,6 +141,12 @@ export async function startProxy(upstream: string, options: ProxyOptions = {}): 
     if (fault?.kind === 'refuse') {
       await buffer(request);
       refuse(response, seen.method, fault);
+      return;
+    }
+    if (fault?.kind === 'answer') {
+      await buffer(request);
+      response.writeHead(fault.status, { 'content-type': 'application/xml' });
+      response.end(fault.body);
       return;
     }
     if (fault?.kind === 'before') await fault.run();

@@ -1,5 +1,5 @@
 import type { S3Client } from '@aws-sdk/client-s3';
-import { isOperatorError } from '../../system/errors.js';
+import { interrupted, isOperatorError } from '../../system/errors.js';
 import type { S3Connection } from './connection.js';
 import { describeS3Error, isUnexplained, placeText, type S3Place, statusOf } from './errors.js';
 
@@ -32,17 +32,22 @@ export class Bucket {
   }
 
   /** Sends requests; their errors are the SDK's. A short one goes on for a moment after Ctrl-C. */
-  async send<T>(work: (request: Request) => Promise<T>): Promise<T> {
-    const { sdk, client } = await this.connection.open();
-    const result = await work({ sdk, client, options: { abortSignal: this.connection.late } });
-    this.#proven = true;
-    return result;
+  send<T>(work: (request: Request) => Promise<T>): Promise<T> {
+    return this.#perform(work, this.connection.late);
   }
 
   /** Sends requests that move data; they end at once with Ctrl-C. */
-  async transfer<T>(work: (request: Request) => Promise<T>): Promise<T> {
+  transfer<T>(work: (request: Request) => Promise<T>): Promise<T> {
+    return this.#perform(work, this.connection.signal);
+  }
+
+  async #perform<T>(work: (request: Request) => Promise<T>, signal: AbortSignal): Promise<T> {
     const { sdk, client } = await this.connection.open();
-    const result = await work({ sdk, client, options: { abortSignal: this.connection.signal } });
+    // Between two attempts the SDK waits without listening to the signal.
+    const result = await untilAborted(
+      work({ sdk, client, options: { abortSignal: signal } }),
+      signal,
+    );
     this.#proven = true;
     return result;
   }
@@ -88,3 +93,13 @@ export class Bucket {
 
 const listNothing = ({ client, sdk, options }: Request, bucket: string) =>
   client.send(new sdk.ListObjectsV2Command({ Bucket: bucket, MaxKeys: 1 }), options);
+
+/** The outcome of `work`, or the signal's reason as soon as it fires. */
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(isOperatorError(signal.reason) ? signal.reason : interrupted());
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}

@@ -219,7 +219,7 @@ function explain(
   if (isNetworkError(error) || status >= 500) {
     return unreachable(
       'LAKE_UNREACHABLE',
-      `${store} cannot be reached for ${where}: ${error.code ?? reason(error)}.`,
+      `${store} cannot be reached for ${where}: ${reason(error)}.`,
       options('Check network, endpoint and region (lake.s3), then run it again.'),
     );
   }
@@ -268,4 +268,6 @@ const isNetworkError = (error: SdkError): boolean =>
   /socket hang up|ECONNRESET/.test(errorMessage(error));
 
 const reason = (error: SdkError): string =>
-  error.name === 'TimeoutError' ? 'no answer in time' : `${error.name} (${error.message})`;
+  error.name === 'TimeoutError'
+    ? 'no answer in time'
+    : (error.code ?? `${error.name} (${error.message})`);
