@@ -11,8 +11,11 @@ export interface PostgresType {
   modifier: number;
 }
 
-/** Which escapes of COPY's text format a text may hold. */
-export type EscapeScope = 'line-ends' | 'all';
+/**
+ * Escapes of COPY's text format that texts hold, of `escapes`; undefined while nobody has looked,
+ * which most often means line ends at most.
+ */
+export type Escapes = readonly string[] | undefined;
 
 /** How the values of a column travel from PostgreSQL's COPY text format into the engine. */
 export interface TypeMapping {
@@ -23,7 +26,7 @@ export interface TypeMapping {
   /** What PostgreSQL is asked for, given the quoted column. */
   copyExpression(column: string): string;
   /** From the field as it was read to the value, in the engine's SQL. */
-  engineExpression(field: string, escapes: EscapeScope): string;
+  engineExpression(field: string, escapes: Escapes): string;
   /** Whether `engineType` holds the value of a field that was read as VARCHAR and is not null. */
   fits(field: string): string;
 }
@@ -50,30 +53,37 @@ const character = (one: string): string => `chr(${one.charCodeAt(0)})`;
 const substitute = (text: string, from: string, to: string): string =>
   `array_to_string(string_split(${text}, ${from}), ${to})`;
 
-/** Escapes of COPY's text format, beside the backslash itself. */
-const escapes: [code: string, meaning: string][] = [
-  ['\\n', '\n'],
-  ['\\r', '\r'],
-  ['\\t', '\t'],
-  ['\\b', '\b'],
-  ['\\f', '\f'],
-  ['\\v', '\v'],
-];
+const backslash = '\\\\';
+const lineEnd = '\\n';
+
+/** What each escape of COPY's text format stands for. */
+const meanings: Record<string, string> = {
+  [backslash]: '\\',
+  [lineEnd]: '\n',
+  '\\r': '\r',
+  '\\t': '\t',
+  '\\b': '\b',
+  '\\f': '\f',
+  '\\v': '\v',
+};
+
+/** Every escape of COPY's text format. */
+export const escapes: readonly string[] = Object.keys(meanings);
 
 /** Part of the engine's error when a text has escapes beside those of line ends. */
 export const otherEscapesMarker = 'escapes beside line ends';
 
 /**
  * Undoes the escapes of COPY's text format, by splitting and joining: an order of magnitude faster
- * than the engine's `replace`. Most texts have no escape, or only line ends. A text that still
- * holds a backslash after those are done makes the query fail, unless `all` escapes are asked for:
- * planning that takes a tenth of a second, for every chunk, so that only those pay who need it.
+ * than the engine's `replace`. Most texts have none, or only line ends. A text that still holds a
+ * backslash after those are done makes the query fail, unless it is told which escapes there are:
+ * each takes its time to plan and its memory, so only those pay who need it.
  */
-function decodeText(field: string, scope: EscapeScope): string {
-  if (scope === 'all') {
-    return `CASE WHEN NOT contains(${field}, '\\') THEN ${field} ELSE ${decodeAll(field)} END`;
+function decodeText(field: string, present: Escapes): string {
+  if (present !== undefined) {
+    return `CASE WHEN NOT contains(${field}, '\\') THEN ${field} ELSE ${decode(field, present)} END`;
   }
-  const lines = substitute(field, literal('\\n'), character('\n'));
+  const lines = decode(field, [lineEnd]);
   return `CASE WHEN NOT contains(${field}, '\\') THEN ${field}
     WHEN NOT contains(${lines}, '\\') THEN ${lines}
     ELSE error(${literal(otherEscapesMarker)}) END`;
@@ -83,12 +93,15 @@ function decodeText(field: string, scope: EscapeScope): string {
  * The character 0, which no text of PostgreSQL holds, stands for the backslash until the other
  * escapes are done.
  */
-function decodeAll(field: string): string {
-  let text = substitute(field, literal('\\\\'), character('\0'));
-  for (const [code, meaning] of escapes) {
-    text = substitute(text, literal(code), character(meaning));
+function decode(field: string, present: readonly string[]): string {
+  const doubled = present.includes(backslash);
+  let text = doubled ? substitute(field, literal(backslash), character('\0')) : field;
+  for (const code of present) {
+    if (code !== backslash) {
+      text = substitute(text, literal(code), character(meanings[code] ?? ''));
+    }
   }
-  return substitute(text, character('\0'), literal('\\'));
+  return doubled ? substitute(text, character('\0'), literal('\\')) : text;
 }
 
 const text = (copyExpression: TypeMapping['copyExpression']): TypeMapping => ({

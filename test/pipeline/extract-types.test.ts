@@ -357,6 +357,27 @@ describe('types', () => {
     );
   });
 
+  it('takes texts of a megabyte that are full of escapes, in little memory', async () => {
+    await client.execute(`CREATE TABLE amazon.dense (id integer PRIMARY KEY, t text);
+      INSERT INTO amazon.dense SELECT i, repeat(E'abcdef\\t\\\\' || i % 10, 110000) FROM generate_series(1, 24) AS i`);
+    const { rows } = await extractTable('dense', { memoryLimit: '300MB', parallelism: 2 });
+    expect(rows.map(({ t }) => t)).toEqual(
+      Array.from({ length: 24 }, (_, index) => `abcdef\t\\${(index + 1) % 10}`.repeat(110000)),
+    );
+  });
+
+  it('undoes in each chunk the escapes that it holds', async () => {
+    await client.execute(`CREATE TABLE amazon.changing (id integer PRIMARY KEY, t text);
+      INSERT INTO amazon.changing SELECT i, repeat('x', 50) ||
+        (ARRAY['', E'\\n', E'\\t', E'\\\\', E'\\\\n', E'\\r', E'\\v\\b', ''])[i / 100 + 1]
+      FROM generate_series(0, 799) AS i`);
+    const { rows } = await extractTable('changing', { chunkSize: '3kB', parallelism: 1 });
+    const ends = ['', '\n', '\t', '\\', '\\n', '\r', '\v\b', ''];
+    expect(rows.map(({ t }) => t)).toEqual(
+      Array.from({ length: 800 }, (_, id) => 'x'.repeat(50) + ends[Math.floor(id / 100)]),
+    );
+  });
+
   it('keeps any text that PostgreSQL can hold', async () => {
     await client.execute('CREATE TABLE amazon.fuzz (id integer PRIMARY KEY, a text, b text)');
     const text = fc

@@ -2,11 +2,18 @@ import { join } from 'node:path';
 import { RowFile } from '../../database/row-file.js';
 import { describeParquet, writeParquet } from '../../engine/parquet.js';
 import type { Engine } from '../../engine/session.js';
-import { otherEscapesMarker } from '../../engine/types.js';
+import { escapes, otherEscapesMarker } from '../../engine/types.js';
 import type { DraftFile } from '../../lake/publish.js';
 import { errorMessage, failed, isOperatorError } from '../../system/errors.js';
 import { syncFile } from '../../system/files.js';
-import { type ChunkSource, chunkQuery, emptyQuery, fitsQuery, type TablePlan } from './plan.js';
+import {
+  type ChunkSource,
+  chunkQuery,
+  emptyQuery,
+  escapesQuery,
+  fitsQuery,
+  type TablePlan,
+} from './plan.js';
 
 /** Values were found that the planned type of these columns cannot hold. */
 export class Unfit extends Error {
@@ -23,7 +30,7 @@ export class Converter {
   readonly #directory: string;
   readonly #freePaths: string[] = [];
   #paths = 0;
-  /** Tables whose texts hold other escapes than line ends. */
+  /** Tables whose texts hold other escapes than line ends: each of their chunks is looked at. */
   readonly #escaped = new Set<string>();
 
   /** Chunks are kept in `directory`. */
@@ -72,15 +79,22 @@ export class Converter {
 
   async #write(engine: Engine, plan: TablePlan, source: ChunkSource, path: string): Promise<void> {
     const name = plan.table.name;
-    const escapes = this.#escaped.has(name) ? 'all' : 'line-ends';
-    try {
-      await writeParquet(engine, chunkQuery(plan, source, escapes), path, parquetOptions);
-    } catch (error) {
-      if (escapes === 'all' || !errorMessage(error).includes(otherEscapesMarker)) {
-        throw await explain(error, engine, plan, source);
+    const look = () => findEscapes(engine, plan, source);
+    const options = { escapes: this.#escaped.has(name) ? await look() : undefined, turns: 1 };
+    for (;;) {
+      try {
+        await writeParquet(engine, chunkQuery(plan, source, options), path, parquetOptions);
+        return;
+      } catch (error) {
+        if (errorMessage(error).includes(otherEscapesMarker)) {
+          this.#escaped.add(name);
+          options.escapes = await look();
+        } else if (isOutOfMemory(error) && options.turns === 1) {
+          options.turns = turnsWhenShort;
+        } else {
+          throw await explain(error, engine, plan, source);
+        }
       }
-      this.#escaped.add(name);
-      await this.#write(engine, plan, source, path);
     }
   }
 
@@ -98,6 +112,21 @@ export class Converter {
       else next(engine);
     }
   }
+}
+
+/** A chunk of 64 MB then takes 4 MB at a time: enough for texts of a megabyte full of escapes. */
+const turnsWhenShort = 16;
+
+const isOutOfMemory = (error: unknown): boolean =>
+  isOperatorError(error) && error.code === 'ENGINE_OUT_OF_MEMORY';
+
+async function findEscapes(
+  engine: Engine,
+  plan: TablePlan,
+  source: ChunkSource,
+): Promise<readonly string[]> {
+  const [row = {}] = await engine.rows<Record<string, boolean>>(escapesQuery(plan, source));
+  return escapes.filter((_, index) => row[`escape${index}`] === true);
 }
 
 async function describe(engine: Engine, plan: TablePlan, path: string): Promise<DraftFile> {

@@ -160,7 +160,7 @@ async function openEngines(
 ): Promise<Engine[]> {
   const count = Math.min(parallelism, threads);
   const options = {
-    memoryLimit: `${Math.floor(parseSize(memoryLimit) / count)}B`,
+    memoryLimit: `${Math.floor(parseSize(memoryLimit) / count / 1e6)}MB`,
     threads: Math.floor(threads / count),
     scratch,
     signal,

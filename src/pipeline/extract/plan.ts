@@ -4,7 +4,8 @@ import { quoteIdentifier, quoteTable } from '../../database/identifiers.js';
 import { literal, quoteName } from '../../engine/session.js';
 import {
   decimalMapping,
-  type EscapeScope,
+  type Escapes,
+  escapes,
   isUnboundedNumeric,
   mapType,
   type TypeMapping,
@@ -162,14 +163,30 @@ function reader(plan: TablePlan, chunk: ChunkSource, asRead: boolean): string {
     max_line_size = ${line}, buffer_size = ${Math.max(bufferBytes, line * 2)})`;
 }
 
+export interface ChunkQueryOptions {
+  escapes: Escapes;
+  /** Rows are taken in so many turns, of less memory each. */
+  turns: number;
+}
+
 /** The rows of a chunk with the table's names and types. */
-export const chunkQuery = (plan: TablePlan, chunk: ChunkSource, escapes: EscapeScope): string =>
-  `SELECT ${plan.columns
-    .map(
-      ({ name, mapping }, index) =>
-        `${mapping.engineExpression(fieldName(index), escapes)} AS ${quoteName(name)}`,
-    )
-    .join(', ')} FROM ${reader(plan, chunk, true)}`;
+export function chunkQuery(
+  plan: TablePlan,
+  chunk: ChunkSource,
+  options: ChunkQueryOptions,
+): string {
+  const { escapes, turns } = options;
+  const values = plan.columns.map(
+    ({ name, mapping }, index) =>
+      `${mapping.engineExpression(fieldName(index), escapes)} AS ${quoteName(name)}`,
+  );
+  const select = `SELECT ${values.join(', ')} FROM ${reader(plan, chunk, true)}`;
+  if (turns === 1) return select;
+  return Array.from(
+    { length: turns },
+    (_, turn) => `${select} WHERE hash(${fieldName(0)}) % ${turns} = ${turn}`,
+  ).join(' UNION ALL ');
+}
 
 /** No rows, with the table's names and types. */
 export const emptyQuery = (plan: TablePlan): string =>
@@ -183,5 +200,16 @@ export const fitsQuery = (plan: TablePlan, chunk: ChunkSource): string =>
     .map(({ mapping }, index) => {
       const field = fieldName(index);
       return `coalesce(bool_and(${field} IS NULL OR (${mapping.fits(field)})), true) AS fits${index}`;
+    })
+    .join(', ')} FROM ${reader(plan, chunk, false)}`;
+
+/** One row: for each escape of COPY's text format, by position, whether a field holds it. */
+export const escapesQuery = (plan: TablePlan, chunk: ChunkSource): string =>
+  `SELECT ${escapes
+    .map((escape, index) => {
+      const found = plan.columns.map(
+        (_, field) => `contains(${fieldName(field)}, ${literal(escape)})`,
+      );
+      return `coalesce(bool_or(${found.map((one) => `coalesce(${one}, false)`).join(' OR ')}), false) AS escape${index}`;
     })
     .join(', ')} FROM ${reader(plan, chunk, false)}`;
