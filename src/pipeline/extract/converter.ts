@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { RowFile } from '../../database/row-file.js';
 import { describeParquet, writeParquet } from '../../engine/parquet.js';
 import type { Engine } from '../../engine/session.js';
-import { escapes, otherEscapesMarker } from '../../engine/types.js';
+import { escapes as allEscapes, type Escapes, otherEscapesMarker } from '../../engine/types.js';
 import type { DraftFile } from '../../lake/publish.js';
 import { errorMessage, failed, isOperatorError } from '../../system/errors.js';
 import { syncFile } from '../../system/files.js';
@@ -79,22 +79,20 @@ export class Converter {
 
   async #write(engine: Engine, plan: TablePlan, source: ChunkSource, path: string): Promise<void> {
     const name = plan.table.name;
-    const look = () => findEscapes(engine, plan, source);
-    const options = { escapes: this.#escaped.has(name) ? await look() : undefined, turns: 1 };
-    for (;;) {
-      try {
-        await writeParquet(engine, chunkQuery(plan, source, options), path, parquetOptions);
-        return;
-      } catch (error) {
-        if (errorMessage(error).includes(otherEscapesMarker)) {
+    const write = async (escapes: Escapes) =>
+      writeParquet(engine, chunkQuery(plan, source, escapes), path, parquetOptions);
+    try {
+      if (!this.#escaped.has(name)) {
+        try {
+          return await write(undefined);
+        } catch (error) {
+          if (!errorMessage(error).includes(otherEscapesMarker)) throw error;
           this.#escaped.add(name);
-          options.escapes = await look();
-        } else if (isOutOfMemory(error) && options.turns === 1) {
-          options.turns = turnsWhenShort;
-        } else {
-          throw await explain(error, engine, plan, source);
         }
       }
+      await write(await findEscapes(engine, plan, source));
+    } catch (error) {
+      throw await explain(error, engine, plan, source);
     }
   }
 
@@ -114,19 +112,13 @@ export class Converter {
   }
 }
 
-/** A chunk of 64 MB then takes 4 MB at a time: enough for texts of a megabyte full of escapes. */
-const turnsWhenShort = 16;
-
-const isOutOfMemory = (error: unknown): boolean =>
-  isOperatorError(error) && error.code === 'ENGINE_OUT_OF_MEMORY';
-
 async function findEscapes(
   engine: Engine,
   plan: TablePlan,
   source: ChunkSource,
 ): Promise<readonly string[]> {
   const [row = {}] = await engine.rows<Record<string, boolean>>(escapesQuery(plan, source));
-  return escapes.filter((_, index) => row[`escape${index}`] === true);
+  return allEscapes.filter((_, index) => row[`escape${index}`] === true);
 }
 
 async function describe(engine: Engine, plan: TablePlan, path: string): Promise<DraftFile> {

@@ -3,9 +3,9 @@ import type { DatabaseClient } from '../../database/client.js';
 import { quoteIdentifier, quoteTable } from '../../database/identifiers.js';
 import { literal, quoteName } from '../../engine/session.js';
 import {
+  escapes as allEscapes,
   decimalMapping,
   type Escapes,
-  escapes,
   isUnboundedNumeric,
   mapType,
   type TypeMapping,
@@ -163,30 +163,14 @@ function reader(plan: TablePlan, chunk: ChunkSource, asRead: boolean): string {
     max_line_size = ${line}, buffer_size = ${Math.max(bufferBytes, line * 2)})`;
 }
 
-export interface ChunkQueryOptions {
-  escapes: Escapes;
-  /** Rows are taken in so many turns, of less memory each. */
-  turns: number;
-}
-
 /** The rows of a chunk with the table's names and types. */
-export function chunkQuery(
-  plan: TablePlan,
-  chunk: ChunkSource,
-  options: ChunkQueryOptions,
-): string {
-  const { escapes, turns } = options;
-  const values = plan.columns.map(
-    ({ name, mapping }, index) =>
-      `${mapping.engineExpression(fieldName(index), escapes)} AS ${quoteName(name)}`,
-  );
-  const select = `SELECT ${values.join(', ')} FROM ${reader(plan, chunk, true)}`;
-  if (turns === 1) return select;
-  return Array.from(
-    { length: turns },
-    (_, turn) => `${select} WHERE hash(${fieldName(0)}) % ${turns} = ${turn}`,
-  ).join(' UNION ALL ');
-}
+export const chunkQuery = (plan: TablePlan, chunk: ChunkSource, escapes: Escapes): string =>
+  `SELECT ${plan.columns
+    .map(
+      ({ name, mapping }, index) =>
+        `${mapping.engineExpression(fieldName(index), escapes)} AS ${quoteName(name)}`,
+    )
+    .join(', ')} FROM ${reader(plan, chunk, true)}`;
 
 /** No rows, with the table's names and types. */
 export const emptyQuery = (plan: TablePlan): string =>
@@ -205,7 +189,7 @@ export const fitsQuery = (plan: TablePlan, chunk: ChunkSource): string =>
 
 /** One row: for each escape of COPY's text format, by position, whether a field holds it. */
 export const escapesQuery = (plan: TablePlan, chunk: ChunkSource): string =>
-  `SELECT ${escapes
+  `SELECT ${allEscapes
     .map((escape, index) => {
       const found = plan.columns.map(
         (_, field) => `contains(${fieldName(field)}, ${literal(escape)})`,
