@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { lakeSchema, sizeText } from './lake-schema.js';
 import { maintenanceSchema, retentionSchema } from './retention-schema.js';
+import { approvalsSchema, maintenanceWindowsSchema } from './runbook-schema.js';
 
 /**
  * The configuration file, as operators write it. Every setting has a default, so an empty file is
@@ -235,6 +236,8 @@ const settings = {
   pipeline: pipeline.prefault({}),
   retention: retentionSchema.prefault({}),
   maintenance: maintenanceSchema.prefault({}),
+  approvals: approvalsSchema.prefault({}),
+  maintenanceWindows: maintenanceWindowsSchema.prefault({}),
 };
 
 /** The effective configuration: every default filled in, the profile applied. */

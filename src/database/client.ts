@@ -67,19 +67,32 @@ class CancellableClient implements DatabaseClient {
   readonly #client: Client;
   readonly #target: DatabaseTarget;
   readonly #options: ClientOptions;
+  readonly #readOnly: boolean;
+  #inTransaction = false;
 
   constructor(client: Client, target: DatabaseTarget, options: ClientOptions) {
     this.#client = client;
     this.#target = target;
     this.#options = options;
+    this.#readOnly = options.readOnly === true || target.readOnly === true;
   }
 
   async query<Row extends QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]> {
-    return this.use(async (client) => (await client.query<Row>(sql, values)).rows);
+    return this.#alone(() =>
+      this.use(async (client) => (await client.query<Row>(sql, values)).rows),
+    );
   }
 
   async execute(sql: string, values?: unknown[]): Promise<number> {
-    return this.use(async (client) => (await client.query(sql, values)).rowCount ?? 0);
+    return this.#alone(() =>
+      this.use(async (client) => (await client.query(sql, values)).rowCount ?? 0),
+    );
+  }
+
+  /** Behind a pooler only a transaction can be read-only: a statement alone becomes one. */
+  #alone<T>(statement: () => Promise<T>): Promise<T> {
+    const covered = this.#inTransaction || !this.#readOnly || this.#target.endpoint !== 'pooler';
+    return covered ? statement() : this.transaction(statement);
   }
 
   async use<T>(work: (client: Client) => Promise<T>): Promise<T> {
@@ -107,8 +120,10 @@ class CancellableClient implements DatabaseClient {
   }
 
   async transaction<T>(work: () => Promise<T>, mode = ''): Promise<T> {
-    await this.execute(`BEGIN ${mode}`);
+    const outer = this.#inTransaction;
+    this.#inTransaction = true;
     try {
+      await this.execute(`BEGIN ${mode}`);
       if (this.#target.endpoint === 'pooler') await this.configure('transaction');
       const result = await work();
       await this.execute('COMMIT');
@@ -117,6 +132,8 @@ class CancellableClient implements DatabaseClient {
       // The connection may be gone or the signal fired; the server rolls back by itself then.
       await this.#client.query('ROLLBACK').catch(() => undefined);
       throw error;
+    } finally {
+      this.#inTransaction = outer;
     }
   }
 
@@ -132,7 +149,7 @@ class CancellableClient implements DatabaseClient {
 
   /** Sets limits and formats, for the session or for the transaction that is open. */
   async configure(scope: 'session' | 'transaction'): Promise<void> {
-    const { settings, readOnly } = this.#options;
+    const { settings } = this.#options;
     const local = scope === 'transaction';
     const values = {
       lock_timeout: milliseconds(settings.lockTimeoutSeconds),
@@ -141,7 +158,7 @@ class CancellableClient implements DatabaseClient {
       TimeZone: 'UTC',
       DateStyle: 'ISO, YMD',
       IntervalStyle: 'iso_8601',
-      ...(readOnly === true
+      ...(this.#readOnly
         ? { [local ? 'transaction_read_only' : 'default_transaction_read_only']: 'on' }
         : {}),
     };

@@ -7,4 +7,6 @@ export interface DatabaseTarget {
   endpoint: 'loopback' | 'direct' | 'pooler';
   /** `host:port/database` without user or password, for messages. */
   description: string;
+  /** Sessions refuse writes, whatever whoever opens them asks for. */
+  readOnly?: boolean;
 }

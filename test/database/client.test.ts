@@ -190,16 +190,29 @@ describe('a session', () => {
 
   it('sets them in each transaction where a pooler would forget them', async () => {
     const pooled: DatabaseTarget = { ...database.target, endpoint: 'pooler' };
-    await withClient(pooled, { ...options(), readOnly: true }, async (client) => {
+    await withClient(pooled, options(), async (client) => {
       const limit = `SELECT current_setting('lock_timeout') AS limit`;
       expect(await client.query(limit)).toEqual([{ limit: '0' }]);
       await client.transaction(async () => {
         expect(await client.query(limit)).toEqual([{ limit: '30s' }]);
-        await expect(client.execute('CREATE TABLE t ()')).rejects.toThrow(/read-only/);
       });
       expect(await client.query(limit)).toEqual([{ limit: '0' }]);
     });
   });
+
+  it.each(['loopback', 'pooler'] as const)(
+    'a read-only target refuses writes (%s)',
+    async (endpoint) => {
+      const target: DatabaseTarget = { ...database.target, endpoint, readOnly: true };
+      await withClient(target, options(), async (client) => {
+        expect(await client.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+        await expect(client.execute('CREATE TABLE t ()')).rejects.toThrow(/read-only/);
+        await expect(client.transaction(() => client.execute('CREATE TABLE t ()'))).rejects.toThrow(
+          /read-only/,
+        );
+      });
+    },
+  );
 
   it('says so when its server goes away in the middle', async () => {
     const [client, admin] = [await database.client(), await database.client()];

@@ -4,7 +4,6 @@ import { runPipeline } from '../../src/pipeline/run.js';
 import type { Answer, Ask } from '../../src/runbooks/engine/answers.js';
 import type { Runbook, RunbookServices } from '../../src/runbooks/engine/definition.js';
 import { type RunOptions, type RunReport, startRun } from '../../src/runbooks/engine/runner.js';
-import { leasedTargets } from '../../src/runbooks/engine/targets.js';
 import { makeWorld, type World } from './world.js';
 
 /** A world with runbooks in it: what tests break, and what repairs it. */
@@ -51,7 +50,6 @@ export async function makeBrokenWorld(
       const run = startRun(runbook, input, {
         services,
         ask: answering(answer),
-        targets: leasedTargets(() => services.lake(), { now: services.now, signal }),
         signal,
         ...rest,
       });

@@ -1,3 +1,4 @@
+import type { OperatorError } from '../../system/errors.js';
 import type { Risk } from './definition.js';
 import type { Plan } from './plan.js';
 
@@ -25,7 +26,7 @@ export type Answer =
   | { type: 'done'; by: string; said: string }
   /** Nobody is there to answer now: the run stops as `waiting` and can be resumed. */
   | { type: 'later' }
-  /** Not answered as it must be: nothing was touched. `rerun` is the command that would do it. */
-  | { type: 'refused'; reason: string; rerun: string };
+  /** Not answered as it must be: nothing was touched. Its hint is the command that would do it. */
+  | { type: 'refused'; error: OperatorError };
 
 export type Ask = (question: Question) => Promise<Answer>;

@@ -1,5 +1,6 @@
+import type { OperatorError } from '../../system/errors.js';
 import type { Ask } from './answers.js';
-import type { ApproveStep, ManualStep, Risk, StepContext } from './definition.js';
+import type { ApproveStep, Inputs, ManualStep, Risk, StepContext } from './definition.js';
 import type { RunEvent } from './events.js';
 import type { Plan } from './plan.js';
 
@@ -9,9 +10,9 @@ export interface GivenApproval {
   plan: string | null;
 }
 
-export interface ApprovalRequest<Input> {
-  step: ApproveStep<Input>;
-  context: StepContext<Input>;
+export interface ApprovalRequest {
+  step: ApproveStep<Inputs>;
+  context: StepContext<Inputs>;
   risk: Risk;
   plan: Plan;
   planHash: string;
@@ -25,23 +26,21 @@ export type ApprovalOutcome =
   | { type: 'approved'; by: string[] }
   | { type: 'declined'; by: string }
   | { type: 'later'; reason: string }
-  | { type: 'refused'; reason: string; rerun: string };
+  | { type: 'refused'; error: OperatorError };
 
 /** Asks until as many different people as needed have approved this very plan. */
-export async function approve<Input>(
-  request: ApprovalRequest<Input>,
+export async function approve(
+  request: ApprovalRequest,
   ask: Ask,
   record: (event: RunEvent) => Promise<unknown>,
 ): Promise<ApprovalOutcome> {
   const { step, context, plan, planHash, risk } = request;
   const needed = request.secondPerson ? 2 : 1;
-  const people = new Set(
-    request.given
-      .filter((given) => given.step === step.id && given.plan === planHash)
-      .map(({ by }) => by),
-  );
-  while (people.size < needed) {
-    const [first = null] = people;
+  const people: string[] = [];
+  for (const { step: id, plan: hash, by } of request.given) {
+    if (id === step.id && hash === planHash && !isAmong(by, people)) people.push(by);
+  }
+  while (people.length < needed) {
     const answer = await ask({
       type: 'approve',
       step: step.id,
@@ -51,25 +50,16 @@ export async function approve<Input>(
       count: plan.targets.length,
       plan,
       planHash,
-      approvedBy: first,
+      approvedBy: people[0] ?? null,
     });
     switch (answer.type) {
-      case 'yes':
-        if (people.has(answer.by)) {
-          return {
-            type: 'later',
-            reason: `${answer.by} has approved already; somebody else must approve too.`,
-          };
-        }
-        await record({
-          type: 'approval.given',
-          step: step.id,
-          by: answer.by,
-          how: answer.how,
-          plan: planHash,
-        });
-        people.add(answer.by);
+      case 'yes': {
+        const { by, how } = answer;
+        if (isAmong(by, people)) return later(people);
+        await record({ type: 'approval.given', step: step.id, by, how, plan: planHash });
+        people.push(by);
         break;
+      }
       case 'no':
         await record({ type: 'approval.declined', step: step.id, by: answer.by });
         return { type: 'declined', by: answer.by };
@@ -77,16 +67,30 @@ export async function approve<Input>(
         return answer;
       case 'later':
       case 'done':
-        return { type: 'later', reason: `The plan waits for ${needed - people.size} approval(s).` };
+        return later(people);
     }
   }
-  return { type: 'approved', by: [...people] };
+  return { type: 'approved', by: people };
 }
 
+/** `Ada` and `ada ` are one person. */
+export const isAmong = (person: string, people: readonly string[]): boolean =>
+  people.some((other) => normal(other) === normal(person));
+
+const normal = (name: string): string => name.trim().toLowerCase();
+
+const later = ([first]: readonly string[]): ApprovalOutcome => ({
+  type: 'later',
+  reason:
+    first === undefined
+      ? 'The plan waits for its approval.'
+      : `${first} has approved the plan; somebody else must approve it too.`,
+});
+
 /** Asks a person to do the step and gives who said what, or `later`. */
-export async function recordManual<Input>(
-  step: ManualStep<Input>,
-  context: StepContext<Input>,
+export async function recordManual(
+  step: ManualStep<Inputs>,
+  context: StepContext<Inputs>,
   ask: Ask,
 ): Promise<{ by: string; said: string } | 'later'> {
   const answer = await ask({

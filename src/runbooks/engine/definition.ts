@@ -35,17 +35,23 @@ export interface RunbookServices {
 
 /** What every function of a step gets. */
 export interface StepContext<Input> {
+  runId: string;
   input: Input;
   services: RunbookServices;
   signal: AbortSignal;
-  /** The session must not write: `default_transaction_read_only` is set from it. */
+  /**
+   * True everywhere but in `run` and `undo` of an act: the sessions of `services.database()` refuse
+   * writes then (`default_transaction_read_only`).
+   */
   readOnly: boolean;
   /** Results of the steps before, by id. */
   results: Readonly<Record<string, StepResult>>;
   /** The plan that was shown and approved; undefined before the plan step. */
   plan: Plan | undefined;
-  /** A line of live output. */
+  /** A line of live output; redacted before anybody sees it. Not kept in the journal. */
   output(text: string): void;
+  /** Something the operator must not miss; kept in the journal. */
+  warn(text: string): void;
   progress(done: number, total: number | undefined, unit: 'rows' | 'bytes' | 'files'): void;
   /** Registers a secret that came into being during the run, before anything shows it. */
   secret(value: string): void;
@@ -83,14 +89,14 @@ interface StepBase<Input> {
   when?: (context: StepContext<Input>) => true | string | Promise<true | string>;
   /** Seconds until the step is stopped and counts as failed. Default 300. */
   timeout?: number;
-  /** Attempts in all, for what can pass by itself. Default 1. */
+  /** Attempts in all, with a growing pause, for what can pass by itself. Default 1. */
   attempts?: number;
 }
 
 export interface CheckStep<Input> extends StepBase<Input> {
   kind: 'check';
   run: (context: StepContext<Input>) => Promise<Finding>;
-  /** A critical finding fails the run, unless a later branch is to act on it. Default false. */
+  /** A critical finding fails the run. Default false: a later step acts on it. */
   must?: boolean;
 }
 
@@ -109,9 +115,14 @@ export interface ApproveStep<Input> extends StepBase<Input> {
 
 export interface ActStep<Input> extends StepBase<Input> {
   kind: 'act';
-  /** Touches only what the plan names. Must be safe to run again on what it left behind. */
+  /**
+   * Touches only what the plan names, each target only while it is still what the plan says. Must
+   * be safe to run again on what it left behind.
+   */
   run: (context: StepContext<Input>) => Promise<JsonObject>;
+  /** Probes reality for the effect. Runs after `run`, and before it when the act began earlier. */
   verify: (context: StepContext<Input>) => Promise<Verified>;
+  /** Takes the effect back, when a person asks for it; never by itself. */
   undo?: (context: StepContext<Input>) => Promise<void>;
 }
 
@@ -134,7 +145,7 @@ export type Step<Input> =
   | ManualStep<Input>
   | BranchStep<Input>;
 
-export interface Runbook<Schema extends z.ZodObject = z.ZodObject> {
+interface RunbookBase<Input> {
   id: string;
   title: string;
   summary: string;
@@ -143,10 +154,23 @@ export interface Runbook<Schema extends z.ZodObject = z.ZodObject> {
   tags: readonly string[];
   roles: readonly Role[];
   risk: Risk;
-  inputs: Schema;
   /** Names of what it works on (`batch=ID`, `table=NAME`): one run at a time holds each. */
-  targets: (input: z.output<Schema>) => string[];
-  steps: readonly Step<z.output<Schema>>[];
+  targets: (input: Input) => string[];
+  steps: readonly Step<Input>[];
+  /** The text it was read from, where steps are data and not functions; part of its hash. */
+  source?: string;
+}
+
+/** A runbook as it is written, with its inputs' types. */
+export interface RunbookDraft<Schema extends z.ZodObject> extends RunbookBase<z.output<Schema>> {
+  inputs: Schema;
+}
+
+export type Inputs = Record<string, unknown>;
+
+/** A runbook as the engine and the faces see it: inputs are checked by `inputs`, not by types. */
+export interface Runbook extends RunbookBase<Inputs> {
+  inputs: z.ZodObject;
 }
 
 export type StepState =
@@ -174,28 +198,34 @@ export interface StepResult {
 const idPattern = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
 /** Declares a runbook; mistakes in the definition are bugs and throw at once. */
-export function defineRunbook<Schema extends z.ZodObject>(
-  runbook: Runbook<Schema>,
-): Runbook<Schema> {
-  const problems: string[] = [];
-  const { steps, risk } = runbook;
-  const ids = steps.map(({ id }) => id);
-  for (const id of [runbook.id, ...ids]) {
-    if (!idPattern.test(id)) problems.push(`"${id}" is no id`);
-  }
-  if (new Set(ids).size !== ids.length) problems.push('two steps have the same id');
-  const first = (kind: Step<unknown>['kind']) => steps.findIndex((step) => step.kind === kind);
-  const act = first('act');
-  if (risk === 'read' && act !== -1) problems.push('a runbook that only reads has an act');
-  if (risk !== 'read' && act === -1) problems.push('a runbook that changes something has no act');
-  if (risk !== 'read') {
-    const [plan, approve] = [first('plan'), first('approve')];
-    if (plan === -1 || approve === -1 || plan > approve || approve > act) {
-      problems.push('a plan, then its approval, must come before the first act');
-    }
-  }
+export function defineRunbook<Schema extends z.ZodObject>(draft: RunbookDraft<Schema>): Runbook {
+  // Every input is parsed by `inputs` before a function of the runbook sees it.
+  const runbook = draft as unknown as Runbook;
+  const problems = definitionProblems(runbook);
   if (problems.length > 0) {
     throw new Error(`Runbook ${runbook.id}: ${problems.join('; ')}.`);
   }
   return runbook;
+}
+
+/** What is wrong with a definition, in words; empty when nothing is. */
+export function definitionProblems({ id, steps, risk }: Runbook): string[] {
+  const problems: string[] = [];
+  const ids = steps.map((step) => step.id);
+  for (const name of [id, ...ids]) {
+    if (!idPattern.test(name)) problems.push(`"${name}" is no id`);
+  }
+  if (new Set(ids).size !== ids.length) problems.push('two steps have the same id');
+  const first = (kind: Step<Inputs>['kind']) => steps.findIndex((step) => step.kind === kind);
+  const act = first('act');
+  if (risk === 'read') {
+    if (act !== -1) problems.push('a runbook that only reads has an act');
+    return problems;
+  }
+  if (act === -1) problems.push('a runbook that changes something has no act');
+  const [plan, approve] = [first('plan'), first('approve')];
+  if (plan === -1 || approve === -1 || plan > approve || approve > act) {
+    problems.push('a plan, then its approval, must come before the first act');
+  }
+  return problems;
 }

@@ -31,6 +31,7 @@ export type RunEvent =
       tool: string;
     }
   | { type: 'run.resumed'; by: Owner }
+  | { type: 'warning'; step: string | null; text: string }
   | { type: 'lease.taken-over'; target: string; from: string }
   | { type: 'step.started'; step: string; kind: Kind; attempt: number }
   | { type: 'output'; step: string; text: string }
@@ -41,6 +42,11 @@ export type RunEvent =
       total: number | null;
       unit: 'rows' | 'bytes' | 'files';
     }
+  /** The attempt failed; the next one begins after a pause. */
+  | { type: 'step.retrying'; step: string; attempt: number; reason: string; seconds: number }
+  /** The last entry before an act touches anything: from here on its effect must be probed. */
+  | { type: 'act.started'; step: string }
+  | { type: 'act.undone'; step: string }
   | { type: 'plan.made'; step: string; hash: string; plan: Plan }
   | { type: 'approval.given'; step: string; by: string; how: string; plan: string | null }
   | { type: 'approval.declined'; step: string; by: string }

@@ -23,12 +23,12 @@ export interface Plan {
 }
 
 /**
- * SHA-256 of what the plan binds: runbook, inputs, and every target with its state. Summary and
- * notes are words about it and do not count. 64 hex digits.
+ * SHA-256 of what the plan binds: the definition that made it, inputs, and every target with its
+ * state. Summary and notes are words about it and do not count. 64 hex digits.
  */
-export const planHash = (runbook: string, input: Json, plan: Plan): string =>
+export const planHash = (definition: string, input: Json, plan: Plan): string =>
   createHash('sha256')
-    .update(canonicalJson({ runbook, input, targets: plan.targets as unknown as Json }))
+    .update(canonicalJson({ definition, input, targets: plan.targets as unknown as Json }))
     .digest('hex');
 
 /** JSON with the keys of every object in order, so that equal values have equal text. */

@@ -1,0 +1,54 @@
+import {
+  ExitCode,
+  errorMessage,
+  isOperatorError,
+  OperatorError,
+  refused,
+} from '../../system/errors.js';
+import type { RunState } from './events.js';
+
+/** The end of a run before its last step, with what it means. */
+export class Ending extends Error {
+  override readonly name = 'Ending';
+  constructor(
+    readonly state: RunState,
+    /** What the operator is told. */
+    readonly error: OperatorError,
+    /** Not an expected failure: thrown on, with its stack, once the run has ended. */
+    readonly bug?: unknown,
+  ) {
+    super(error.message);
+  }
+}
+
+export const waiting = (reason: string, hint: string): Ending =>
+  new Ending('waiting', refused('RUN_WAITING', reason, { hint }));
+
+/** What an error means for the run. `acted`: something may have been changed already. */
+export function asEnding(error: unknown, acted: boolean): Ending {
+  if (error instanceof Ending) return error;
+  if (!isOperatorError(error)) {
+    return new Ending(
+      'failed',
+      new OperatorError('BUG', ExitCode.failed, errorMessage(error)),
+      error,
+    );
+  }
+  switch (error.exitCode) {
+    case ExitCode.interrupted:
+      return new Ending('interrupted', error);
+    case ExitCode.refused:
+      return acted ? new Ending('failed', partly(error)) : new Ending('refused', error);
+    case ExitCode.failed:
+      return new Ending('failed', acted ? partly(error) : error);
+    default:
+      return new Ending('failed', error);
+  }
+}
+
+/** The same failure after something was changed: exit 4, can be resumed. */
+const partly = ({ code, message, hint, cause }: OperatorError): OperatorError =>
+  new OperatorError(code, ExitCode.partial, message, {
+    ...(hint === undefined ? {} : { hint }),
+    cause,
+  });

@@ -1,0 +1,25 @@
+import type { ExitCode, OperatorError } from '../../system/errors.js';
+import type { Branch, StepResult } from './definition.js';
+import type { RunState } from './events.js';
+import type { Plan } from './plan.js';
+
+/** How a run ended. */
+export interface RunReport {
+  runId: string;
+  runbook: string;
+  state: RunState;
+  exitCode: ExitCode;
+  /** Why it did not succeed. */
+  reason: string | null;
+  /** The same as an error, with its code and hint; null after success. */
+  error: OperatorError | null;
+  /** Whether an act began: something may have been changed. */
+  changed: boolean;
+  steps: StepResult[];
+  plan: Plan | null;
+  planHash: string | null;
+  /** Where the evidence leads next. */
+  branch: Branch | null;
+  /** The command that goes on with a run that has not ended. */
+  resume: string | null;
+}

@@ -1,0 +1,210 @@
+import { ExitCode, throwIfAborted } from '../../system/errors.js';
+import { describeOwner } from '../../system/owner.js';
+import { redact } from '../../system/redact.js';
+import { Channel } from './channel.js';
+import type { Branch, Inputs, Runbook, Step, StepContext, StepResult } from './definition.js';
+import { asEnding, type Ending } from './ending.js';
+import type { JournalEntry, RunEvent } from './events.js';
+import type { Journal } from './journal.js';
+import { emptyMemory, keepProven, type RunMemory, remember } from './memory.js';
+import type { RunReport } from './report.js';
+import type { RestoredRun } from './restore.js';
+import type { RunOptions } from './runner.js';
+import { registerBornSecret } from './secrets.js';
+import { performStep, type StepHost } from './step.js';
+import { type HeldTargets, holdTargets } from './targets.js';
+
+export interface RunParts {
+  runId: string;
+  journal: Journal;
+  definition: string;
+  restored?: RestoredRun;
+}
+
+type AnyStep = Step<Inputs>;
+
+/** One run of a runbook, from its first event to its last. */
+export class Run {
+  readonly #runbook: Runbook;
+  readonly #input: Inputs;
+  readonly #options: RunOptions;
+  readonly #parts: RunParts;
+  readonly #channel = new Channel<RunEvent>();
+  readonly #memory: RunMemory;
+  readonly #proven: ReadonlySet<string>;
+  readonly #left = new AbortController();
+  #branch: Branch | undefined;
+
+  constructor(runbook: Runbook, input: Inputs, options: RunOptions, parts: RunParts) {
+    this.#runbook = runbook;
+    this.#input = input;
+    this.#options = options;
+    this.#parts = parts;
+    this.#memory = parts.restored?.memory ?? emptyMemory();
+    this.#proven = keepProven(this.#memory);
+  }
+
+  /** Yields what happens, as it happens. A reader who leaves early stops the run. */
+  async *stream(first: RunEvent): AsyncGenerator<RunEvent, RunReport> {
+    const outcome = this.#perform(first).finally(() => this.#channel.close());
+    // Read below, whatever happens; until then its failure is nobody's surprise.
+    outcome.catch(() => undefined);
+    let read = false;
+    try {
+      for await (const event of this.#channel) yield event;
+      read = true;
+    } finally {
+      if (!read) {
+        this.#left.abort();
+        await outcome.catch(() => undefined);
+      }
+    }
+    return outcome;
+  }
+
+  async #perform(first: RunEvent): Promise<RunReport> {
+    let held: HeldTargets | undefined;
+    let ending: Ending | undefined;
+    try {
+      await this.#record(first);
+      if (this.#options.dryRun !== true && this.#runbook.risk !== 'read') {
+        held = await this.#hold();
+      }
+      await this.#performSteps(held?.lost);
+    } catch (error) {
+      ending = asEnding(error, this.#memory.begun.size > 0);
+    }
+    try {
+      await held?.release();
+      const state = ending?.state ?? 'succeeded';
+      await this.#record({ type: 'run.finished', state, reason: ending?.message ?? null });
+    } finally {
+      await this.#parts.journal.close();
+    }
+    if (ending?.bug !== undefined) throw ending.bug;
+    return this.#report(ending);
+  }
+
+  #hold(): Promise<HeldTargets> {
+    return holdTargets(this.#options.services, this.#runbook.targets(this.#input), {
+      signal: this.#signal(undefined),
+      onTakeover: (target, previous) =>
+        this.#record({ type: 'lease.taken-over', target, from: describeOwner(previous) }),
+      warn: (text) => this.#record({ type: 'warning', step: null, text }),
+    });
+  }
+
+  #signal(lost: AbortSignal | undefined): AbortSignal {
+    const signals = [this.#options.signal, this.#left.signal];
+    return AbortSignal.any(lost === undefined ? signals : [...signals, lost]);
+  }
+
+  async #performSteps(lost: AbortSignal | undefined): Promise<void> {
+    const { steps } = this.#runbook;
+    const signal = this.#signal(lost);
+    const host = this.#host();
+    for (let index = 0; index < steps.length; ) {
+      const step = steps[index] as AnyStep;
+      throwIfAborted(signal);
+      if (this.#options.dryRun === true && step.kind === 'approve') return;
+      const known = this.#proven.has(step.id) ? this.#memory.results[step.id] : undefined;
+      const { branch } = known ?? (await performStep(step, host, signal));
+      if (branch?.to === 'runbook') {
+        this.#branch = branch;
+        return;
+      }
+      index = branch === undefined ? index + 1 : this.#indexOf(branch.step, index);
+    }
+  }
+
+  /** A branch leads ahead only: a run ends. */
+  #indexOf(id: string, from: number): number {
+    const index = this.#runbook.steps.findIndex((step) => step.id === id);
+    if (index > from) return index;
+    throw new Error(`A step of ${this.#runbook.id} branches to ${id}, which does not follow it.`);
+  }
+
+  #host(): StepHost {
+    return {
+      runbook: this.#runbook,
+      input: this.#input,
+      definition: this.#parts.definition,
+      memory: this.#memory,
+      options: this.#options,
+      record: (event) => this.#record(event),
+      context: (step, signal, access) => this.#context(step, signal, access),
+      resumeCommand: resumeCommand(this.#parts.runId),
+    };
+  }
+
+  #context(step: AnyStep, signal: AbortSignal, access: 'read' | 'write'): StepContext<Inputs> {
+    const { services } = this.#options;
+    const readOnly = access === 'read';
+    return {
+      runId: this.#parts.runId,
+      input: this.#input,
+      services: readOnly
+        ? {
+            ...services,
+            database: async () => ({ ...(await services.database()), readOnly: true }),
+          }
+        : services,
+      signal,
+      readOnly,
+      results: this.#memory.results,
+      plan: this.#memory.plan?.plan,
+      output: (text) => this.#channel.push({ type: 'output', step: step.id, text: redact(text) }),
+      warn: (text) => {
+        // Written before what follows, which meets the failure if there is one.
+        this.#record({ type: 'warning', step: step.id, text }).catch(() => undefined);
+      },
+      progress: (done, total, unit) =>
+        this.#channel.push({ type: 'progress', step: step.id, done, total: total ?? null, unit }),
+      secret: registerBornSecret,
+    };
+  }
+
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** To the journal first, in order; then to memory and to the faces. */
+  #record(event: RunEvent): Promise<JournalEntry> {
+    const write = async (): Promise<JournalEntry> => {
+      const entry = await this.#parts.journal.append(event);
+      remember(this.#memory, entry.event);
+      this.#channel.push(entry.event);
+      return entry;
+    };
+    const written = this.#last.then(write, write);
+    this.#last = written;
+    return written;
+  }
+
+  #report(ending: Ending | undefined): RunReport {
+    const { results, plan, begun } = this.#memory;
+    const { runId } = this.#parts;
+    const state = ending?.state ?? 'succeeded';
+    const resumable = ['waiting', 'interrupted', 'failed'].includes(state);
+    const steps = this.#runbook.steps.map(
+      ({ id, kind }): StepResult =>
+        results[id] ?? { id, kind, state: 'pending', seconds: null, summary: '' },
+    );
+    // A diagnosis that found something and changed nothing has not made it good.
+    const found = begun.size === 0 && steps.some(({ finding }) => finding?.state === 'critical');
+    return {
+      runId,
+      runbook: this.#runbook.id,
+      state,
+      exitCode: ending?.error.exitCode ?? (found ? ExitCode.failed : ExitCode.done),
+      reason: ending?.message ?? null,
+      error: ending?.error ?? null,
+      changed: begun.size > 0,
+      steps,
+      plan: plan?.plan ?? null,
+      planHash: plan?.hash ?? null,
+      branch: this.#branch ?? null,
+      resume: resumable ? resumeCommand(runId) : null,
+    };
+  }
+}
+
+const resumeCommand = (runId: string): string => `reviewops runbook resume ${runId}`;

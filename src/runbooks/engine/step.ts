@@ -1,0 +1,180 @@
+import { errorMessage, failed, refused } from '../../system/errors.js';
+import { redactDeep } from '../../system/redact.js';
+import { performAct } from './act.js';
+import { approve, recordManual } from './approval.js';
+import type { Inputs, Json, Runbook, Step, StepContext, StepResult } from './definition.js';
+import { Ending, waiting } from './ending.js';
+import type { RunEvent } from './events.js';
+import { mayPass, pause, pauseAfter, withinLimit } from './limits.js';
+import type { RunMemory } from './memory.js';
+import { canonicalJson, type Plan, planHash } from './plan.js';
+import type { RunOptions } from './runner.js';
+
+type AnyStep = Step<Inputs>;
+export type StepOutcome = Omit<StepResult, 'id' | 'kind' | 'seconds'>;
+
+/** What a step needs of its run. */
+export interface StepHost {
+  runbook: Runbook;
+  input: Inputs;
+  /** Hash of the definition. */
+  definition: string;
+  memory: RunMemory;
+  options: RunOptions;
+  record(event: RunEvent): Promise<unknown>;
+  context(step: AnyStep, signal: AbortSignal, access: 'read' | 'write'): StepContext<Inputs>;
+  resumeCommand: string;
+}
+
+/** Performs one step, with its attempts and its time limit, and journals how it ended. */
+export async function performStep(
+  step: AnyStep,
+  host: StepHost,
+  signal: AbortSignal,
+): Promise<StepResult> {
+  const { id, kind } = step;
+  const finish = async (outcome: StepOutcome, startedAt: number): Promise<StepResult> => {
+    const seconds = outcome.state === 'skipped' ? null : (performance.now() - startedAt) / 1000;
+    const result = { id, kind, seconds, ...outcome };
+    await host.record({ type: 'step.finished', result });
+    return result;
+  };
+  for (let attempt = 1; ; attempt += 1) {
+    const startedAt = performance.now();
+    await host.record({ type: 'step.started', step: id, kind, attempt });
+    try {
+      return await finish(await limited(step, host, signal), startedAt);
+    } catch (error) {
+      if (attempt < (step.attempts ?? 1) && mayPass(error) && !signal.aborted) {
+        const seconds = pauseAfter(attempt);
+        const reason = errorMessage(error);
+        await host.record({ type: 'step.retrying', step: id, attempt, reason, seconds });
+        await pause(seconds, signal);
+        continue;
+      }
+      const outcome = failureOf(step, error, host, signal);
+      if (outcome !== undefined) await finish(outcome, startedAt);
+      throw error;
+    }
+  }
+}
+
+/** How a step that threw is remembered; undefined while it waits for a person. */
+function failureOf(
+  step: AnyStep,
+  error: unknown,
+  { memory }: StepHost,
+  signal: AbortSignal,
+): StepOutcome | undefined {
+  if (error instanceof Ending) {
+    if (error.state === 'waiting') return undefined;
+    return { state: 'refused', summary: error.message };
+  }
+  if (signal.aborted) {
+    // Stopped in the middle: only a look at reality can tell what an act has done.
+    return memory.begun.has(step.id)
+      ? { state: 'unknown', summary: 'Stopped in the middle; a resume probes what was done.' }
+      : undefined;
+  }
+  return { state: 'failed', summary: errorMessage(error) };
+}
+
+/** People are not hurried; everything else has a limit. */
+const limited = (step: AnyStep, host: StepHost, signal: AbortSignal): Promise<StepOutcome> =>
+  step.kind === 'approve' || step.kind === 'manual'
+    ? body(step, host, signal)
+    : withinLimit(step, signal, (within) => body(step, host, within));
+
+async function body(step: AnyStep, host: StepHost, signal: AbortSignal): Promise<StepOutcome> {
+  const context = host.context(step, signal, 'read');
+  const when = step.when === undefined ? true : await step.when(context);
+  if (when !== true) return { state: 'skipped', summary: when };
+  switch (step.kind) {
+    case 'check': {
+      const finding = await step.run(context);
+      if (step.must === true && finding.state === 'critical') {
+        throw failed('CHECK_FAILED', finding.summary);
+      }
+      return { state: 'done', summary: finding.summary, finding };
+    }
+    case 'plan': {
+      const plan = await step.run(context);
+      if (signal.aborted) throw signal.reason;
+      requirePrintable(plan, host.runbook.id);
+      const hash = planHash(host.definition, host.input as Json, plan);
+      await host.record({ type: 'plan.made', step: step.id, hash, plan });
+      return { state: 'done', summary: plan.summary, data: plan.totals };
+    }
+    case 'approve':
+      return approveStep(step, host, context);
+    case 'manual': {
+      if (host.options.dryRun === true) return { state: 'skipped', summary: 'Nothing is done.' };
+      const answer = await recordManual(step, context, host.options.ask);
+      if (answer === 'later') {
+        throw waiting(`Step ${step.id} waits for a person: ${step.title}`, host.resumeCommand);
+      }
+      await host.record({ type: 'manual.recorded', step: step.id, ...answer });
+      return { state: 'done', summary: `${answer.by}: ${answer.said}` };
+    }
+    case 'branch': {
+      const branch = await step.choose(context);
+      return branch === undefined
+        ? { state: 'done', summary: 'The evidence leads nowhere else.' }
+        : { state: 'done', summary: branch.why, branch };
+    }
+    case 'act':
+      return performAct(step, host, signal);
+  }
+}
+
+/** A plan that names a secret could neither be shown nor be read back from the journal. */
+function requirePrintable({ targets }: Plan, runbook: string): void {
+  const text = canonicalJson(targets as unknown as Json);
+  if (text === canonicalJson(redactDeep(targets) as Json)) return;
+  throw refused('PLAN_HOLDS_SECRET', `The plan of ${runbook} names a target by a secret value.`, {
+    hint: 'Rename the target, or change the secret that equals its name.',
+  });
+}
+
+const nothing: Plan = { summary: '', targets: [], totals: {}, notes: [] };
+
+async function approveStep(
+  step: Extract<AnyStep, { kind: 'approve' }>,
+  host: StepHost,
+  context: StepContext<Inputs>,
+): Promise<StepOutcome> {
+  const { memory, options, runbook } = host;
+  const { config } = options.services;
+  if (runbook.risk === 'read') return { state: 'done', summary: 'It only reads.' };
+  if (memory.plan?.plan.targets.length === 0) {
+    return { state: 'done', summary: 'There is nothing to do, so nothing to approve.' };
+  }
+  const outcome = await approve(
+    {
+      step,
+      context,
+      risk: runbook.risk,
+      plan: memory.plan?.plan ?? nothing,
+      planHash: memory.plan?.hash ?? '',
+      secondPerson: config.approvals.secondPerson && runbook.risk === 'destroy',
+      given: memory.approvals,
+    },
+    options.ask,
+    host.record,
+  );
+  switch (outcome.type) {
+    case 'approved':
+      return { state: 'done', summary: `Approved by ${outcome.by.join(' and ')}.` };
+    case 'declined':
+      throw new Ending('aborted', declined(outcome.by));
+    case 'later':
+      throw waiting(outcome.reason, host.resumeCommand);
+    case 'refused':
+      throw new Ending('refused', outcome.error);
+  }
+}
+
+const declined = (by: string) =>
+  refused('DECLINED', `Declined by ${by}; nothing was changed.`, {
+    hint: 'Run it again to decide anew.',
+  });

@@ -1,0 +1,35 @@
+import { invalid } from '../system/errors.js';
+import { nearest } from '../system/nearest.js';
+import type { Runbook } from './engine/definition.js';
+
+export interface CatalogueEntry {
+  id: string;
+  /** Definitions are loaded when one is wanted: start-up pays for none. */
+  load(): Promise<Runbook>;
+}
+
+/** The built-in runbooks, by id. */
+export const catalogue: readonly CatalogueEntry[] = [
+  { id: 'gold-incomplete', load: async () => (await import('./gold-incomplete.js')).default },
+  { id: 'parquet-not-found', load: async () => (await import('./parquet-not-found.js')).default },
+  { id: 'silver-missing', load: async () => (await import('./silver-missing.js')).default },
+];
+
+export const loadAll = (entries: readonly CatalogueEntry[]): Promise<Runbook[]> =>
+  Promise.all(entries.map((entry) => entry.load()));
+
+/** @throws RUNBOOK_NOT_FOUND (exit 2), with the id that was probably meant */
+export async function loadRunbook(
+  id: string,
+  entries: readonly CatalogueEntry[] = catalogue,
+): Promise<Runbook> {
+  const entry = entries.find((candidate) => candidate.id === id);
+  if (entry !== undefined) return entry.load();
+  const meant = nearest(
+    id,
+    entries.map((candidate) => candidate.id),
+  );
+  throw invalid('RUNBOOK_NOT_FOUND', `There is no runbook "${id}".`, {
+    hint: `${meant === undefined ? '' : `Did you mean ${meant}? `}\`reviewops runbook list\` lists them; with words it searches what you see.`,
+  });
+}
