@@ -17,7 +17,7 @@ export interface Migrated {
 }
 
 /** Any number of migrations at once, in one database: they take turns. */
-const lockKey = 7_240_811_563;
+export const migrationLock = 7_240_811_563;
 
 /**
  * Brings the schema up to date: all of it or, when anything fails, nothing. Waits for another
@@ -32,7 +32,7 @@ export async function migrate(
   return withClient(target, options, (client) =>
     client.transaction(async () => {
       // Ends with the transaction, so it works through a pooler too.
-      await client.query('SELECT pg_advisory_xact_lock($1)', [lockKey]);
+      await client.query('SELECT pg_advisory_xact_lock($1)', [migrationLock]);
       const sets = await migrationSets(config);
       const before = await readSets(client, sets);
       const unknown = before.flatMap(({ unknown }) => unknown);

@@ -14,7 +14,7 @@ import type { StageContext, StageResult } from './stage.js';
 import { openStageEngine, writeTable } from './transform.js';
 
 /** What model.sql reads of silver. */
-const neededColumns = [
+export const modelColumns = [
   'review_id',
   'product_id',
   'body',
@@ -100,7 +100,7 @@ export async function model(context: StageContext, batchId: string): Promise<Sta
 function reviewTable(silver: Manifest): ManifestTable {
   const table = silver.tables.find(({ name }) => name === 'review');
   const present = table?.columns.map(({ name }) => name) ?? [];
-  const missing = neededColumns.filter((name) => !present.includes(name));
+  const missing = modelColumns.filter((name) => !present.includes(name));
   if (table !== undefined && missing.length === 0) return table;
   throw failed(
     'SILVER_INCOMPLETE',

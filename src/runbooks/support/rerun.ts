@@ -10,7 +10,7 @@ import type {
   PlanStep,
   StepContext,
 } from '../engine/definition.js';
-import type { Plan } from '../engine/plan.js';
+import type { Plan, PlanTarget } from '../engine/plan.js';
 import { type AnyContext, jobOf, stepScratch } from './context.js';
 
 /**
@@ -83,13 +83,15 @@ export interface RerunSteps<Input> {
   find: (context: StepContext<Input>) => Promise<Rerun[]>;
   manual: (input: Input) => string;
   notes?: string[];
+  /** What the plan names beside the batches, for acts of the runbook's own. */
+  others?: (context: StepContext<Input>) => Promise<PlanTarget[]>;
 }
 
 /** Plan, approval and act of a repair that runs stages again; nothing is named, nothing is done. */
 export function rerunSteps<Input>(
   options: RerunSteps<Input>,
 ): [PlanStep<Input>, ApproveStep<Input>, ActStep<Input>] {
-  const { why, find, manual, notes = [] } = options;
+  const { why, find, manual, notes = [], others } = options;
   const remaining = async (context: StepContext<Input>): Promise<string[]> => {
     const names = plannedReruns(context.plan).map(({ batchId }) => batchId);
     const found = new Set((await find(context)).map(({ batchId }) => batchId));
@@ -102,7 +104,14 @@ export function rerunSteps<Input>(
       title: 'Name the batches and the stages',
       why: why.plan,
       manual,
-      run: async (context) => rerunPlan(await find(context), notes),
+      run: async (context) => {
+        const plan = rerunPlan(await find(context), notes);
+        const more = (await others?.(context)) ?? [];
+        if (more.length === 0) return plan;
+        const also = more.map(({ action, name }) => `${action} ${name}`).join(', ');
+        const summary = plan.targets.length === 0 ? `${also}.` : `${plan.summary} Then ${also}.`;
+        return { ...plan, summary, targets: [...plan.targets, ...more] };
+      },
     },
     {
       kind: 'approve',
@@ -120,6 +129,7 @@ export function rerunSteps<Input>(
       why: why.act,
       manual,
       timeout: 6 * 3600,
+      when: ({ plan }) => (plannedReruns(plan).length > 0 ? true : 'No batch has to be run again.'),
       run: async (context) => {
         const done: JsonObject[] = [];
         const needed = new Set(await remaining(context));

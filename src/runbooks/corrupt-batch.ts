@@ -1,0 +1,306 @@
+import type { Rerun } from '../diagnosis/rerun.js';
+import type { Layer } from '../lake/lake.js';
+import { failed } from '../system/errors.js';
+import { thisProcess } from '../system/owner.js';
+import {
+  defineRunbook,
+  type Finding,
+  type JsonObject,
+  type StepContext,
+} from './engine/definition.js';
+import type { Plan } from './engine/plan.js';
+import { jobOf, reading, stepScratch } from './support/context.js';
+import { abridge, findReruns, look } from './support/evidence.js';
+import { type BatchInput, batchInput, idIn } from './support/inputs.js';
+import { plannedReruns, repairTarget, rerunPlan, runAgain } from './support/rerun.js';
+
+type Context = StepContext<BatchInput>;
+
+/** What the check `verify` proved, by batch: damaged layers. */
+const provenDamage = ({ results }: Context): Record<string, Layer[]> =>
+  (results.verify?.finding?.evidence?.damaged ?? {}) as Record<string, Layer[]>;
+
+const bronzeIsDamaged = (context: Context): true | string =>
+  Object.values(provenDamage(context)).some((layers) => layers.includes('bronze'))
+    ? true
+    : 'No bronze is damaged.';
+
+async function verify(context: Context, batchIds: readonly string[]): Promise<Finding> {
+  const { findDamage } = await import('../diagnosis/damage.js');
+  const lake = await context.services.lake();
+  const damaged: Record<string, Layer[]> = {};
+  const objects: JsonObject[] = [];
+  for (const batchId of batchIds) {
+    const scratch = await stepScratch(context);
+    const damage = await findDamage(lake, batchId, { ...jobOf(context), scratch });
+    if (damage === undefined) continue;
+    damaged[batchId] = damage.layers;
+    objects.push(...damage.objects.map((object) => ({ ...object })));
+  }
+  const ids = Object.keys(damaged);
+  return {
+    state: ids.length === 0 ? 'ok' : 'critical',
+    summary:
+      ids.length === 0
+        ? `Every file of ${batchIds.length} batch(es) is what its manifest says.`
+        : `Damaged: ${abridge(objects.map(({ key, problem }) => `${key} (${problem})`))}.`,
+    evidence: { damaged: damaged as JsonObject, objects: objects.slice(0, 100) },
+  };
+}
+
+/** The batches to look at. One that this run has removed, before it was interrupted, is none. */
+async function batchesOf(context: Context): Promise<string[]> {
+  if (context.plan !== undefined && context.input.batchId !== undefined) {
+    const { batchIds } = await import('../lake/published.js');
+    const known = await batchIds(await context.services.lake());
+    if (!known.includes(context.input.batchId)) return [];
+  }
+  return (await look(context, context.input.batchId)).batches.map(({ batchId }) => batchId);
+}
+
+async function makePlan(context: Context): Promise<Plan> {
+  const [{ firstStage }, { batchPrefix }] = await Promise.all([
+    import('../diagnosis/layers.js'),
+    import('../lake/layout.js'),
+  ]);
+  const damaged = provenDamage(context);
+  const lake = await context.services.lake();
+  const reruns: Rerun[] = [];
+  const objects: Plan['targets'] = [];
+  for (const [batchId, layers] of Object.entries(damaged)) {
+    const from = firstStage(layers);
+    if (from === undefined) continue;
+    const reason = `${layers.join(', ')} damaged`;
+    reruns.push(...(await findReruns(context, batchId, () => ({ from, reason }))));
+    if (from !== 'extract') continue;
+    // What stands on a damaged bronze goes with it, the top first: no reader meets a layer
+    // whose base is gone.
+    for (const layer of ['gold', 'silver', 'bronze'] as const) {
+      for await (const { key, bytes, etag } of lake.list(batchPrefix(layer, batchId))) {
+        objects.push({ type: 'object', name: key, action: 'remove', state: { bytes, etag } });
+      }
+    }
+  }
+  const plan = rerunPlan(reruns, [
+    ...(objects.length > 0
+      ? [
+          'A batch without bronze is extracted anew: it will hold the source as it is now, not as it was on its date.',
+          ...(lake.versions === undefined
+            ? ['What is removed cannot be brought back.']
+            : ['The bucket keeps old versions: removing frees no space until they are purged.']),
+        ]
+      : []),
+  ]);
+  const bytes = objects.reduce((sum, { state }) => sum + Number(state.bytes), 0);
+  return {
+    ...plan,
+    summary:
+      objects.length === 0 ? plan.summary : `Remove ${objects.length} objects. ${plan.summary}`,
+    targets: [...objects, ...plan.targets],
+    totals: { ...plan.totals, objects: objects.length, bytes },
+  };
+}
+
+/** The objects to remove, by batch, in the plan's order. */
+async function plannedRemovals(plan: Plan | undefined) {
+  const { parseBatchKey } = await import('../lake/layout.js');
+  const byBatch = new Map<string, { key: string; etag: string }[]>();
+  for (const { type, name, state } of plan?.targets ?? []) {
+    if (type !== 'object') continue;
+    const batchId = parseBatchKey(name)?.batchId ?? '';
+    const list = byBatch.get(batchId) ?? [];
+    byBatch.set(batchId, list);
+    list.push({ key: name, etag: String(state.etag) });
+  }
+  return byBatch;
+}
+
+const removesSomething = ({ plan }: Context): true | string =>
+  plan?.targets.some(({ type }) => type === 'object') === true
+    ? true
+    : 'Nothing has to be removed: what is damaged is replaced by the rerun.';
+
+/** Whether the damaged layers of a planned batch have been made again. */
+async function notWhole(context: Context): Promise<string[]> {
+  const planned = plannedReruns(context.plan).map(({ batchId }) => batchId);
+  const { batchIds } = await import('../lake/published.js');
+  const known = await batchIds(await context.services.lake());
+  const left = planned.filter((batchId) => !known.includes(batchId));
+  for (const batchId of planned.filter((id) => known.includes(id))) {
+    const { batches } = await look(context, batchId);
+    const whole = batches[0]?.problems.length === 0;
+    if (!whole || (await verify(context, [batchId])).state !== 'ok') left.push(batchId);
+  }
+  return left;
+}
+
+export default defineRunbook({
+  id: 'corrupt-batch',
+  title: 'A batch is corrupt',
+  summary:
+    'Hashes every file of the batch. Damaged silver or gold is made again from the layer below; a batch with damaged bronze is removed and run again from the source.',
+  symptoms: [
+    'corrupt batch',
+    'batch is corrupt',
+    'corrupted file',
+    'checksum does not match',
+    'hash differs',
+    'FILE_CORRUPT',
+    'MANIFEST_CORRUPT',
+    'manifest is damaged',
+    'Invalid Input Error: No magic bytes found at end of file',
+    'Parquet footer cannot be read',
+    'file is cut short',
+  ],
+  tags: ['lake', 'batch', 'corruption'],
+  roles: ['admin', 'data-engineer'],
+  risk: 'destroy',
+  inputs: batchInput,
+  targets: () => [repairTarget],
+  steps: [
+    {
+      kind: 'check',
+      id: 'verify',
+      title: 'Which files are not what their manifest says?',
+      why: 'Every file is read and hashed. One flipped bit can give wrong rows without any error, and the size alone does not show it.',
+      manual: (input) => `reviewops batch verify ${idIn(input)}`,
+      timeout: 6 * 3600,
+      run: async (context) => verify(context, await batchesOf(context)),
+    },
+    {
+      kind: 'check',
+      id: 'source',
+      title: 'Can the batch be extracted again?',
+      why: 'Nothing is destroyed before it is certain that it can be made again: the source must answer and hold reviews.',
+      manual: () =>
+        `reviewops db ping && psql "$NEON_DB_URL" -c 'SELECT count(*) FROM amazon.review'`,
+      must: true,
+      when: bronzeIsDamaged,
+      run: (context) =>
+        reading(context, 'source check', async (client): Promise<Finding> => {
+          const [{ requireSchema }, { quoteTable }] = await Promise.all([
+            import('../database/migrate.js'),
+            import('../database/identifiers.js'),
+          ]);
+          const { config } = context.services;
+          await requireSchema(client, config);
+          const table = quoteTable(config.source.schema, config.source.entities.review.table);
+          const [row] = await client.query<{ any: boolean }>(
+            `SELECT EXISTS (SELECT FROM ${table}) AS any`,
+          );
+          return row?.any === true
+            ? { state: 'ok', summary: 'The source answers and holds reviews.' }
+            : {
+                state: 'critical',
+                summary: `The source holds no review: what is removed could not be made again. Import it first: reviewops db import PATH.`,
+              };
+        }),
+    },
+    {
+      kind: 'plan',
+      id: 'plan',
+      title: 'Name what is removed and what is run again',
+      why: 'Each object is named with its etag. Only these are removed, and only while they are what was shown.',
+      manual: (input) => `reviewops batch show ${idIn(input)} --json`,
+      run: makePlan,
+    },
+    {
+      kind: 'approve',
+      id: 'approve',
+      title: 'Approve the removal',
+      why: 'What is removed from a lake without versions is gone. Type the id of the batch, so that it is this batch and no other.',
+      manual: (input) => `reviewops batch show ${idIn(input)}`,
+      name: ({ plan }) => plannedReruns(plan)[0]?.batchId ?? 'nothing',
+      question: ({ plan }) => plan?.summary ?? 'Remove it?',
+    },
+    {
+      kind: 'act',
+      id: 'remove',
+      title: 'Remove the batch with damaged bronze',
+      why: 'Silver and gold were made from the damaged bronze and cannot be trusted either. They are removed from the top down, under the lease of the batch, so that no run reads them meanwhile.',
+      manual: (input) =>
+        `aws s3 rm --recursive s3://BUCKET/bronze/batch=${idIn(input)}/   # or rm -r on a local lake; then silver and gold`,
+      when: removesSomething,
+      timeout: 3600,
+      run: async (context) => {
+        const [{ acquireLease }, { batchLeaseName }] = await Promise.all([
+          import('../lake/lease.js'),
+          import('../lake/layout.js'),
+        ]);
+        const lake = await context.services.lake();
+        let removed = 0;
+        for (const [batchId, objects] of await plannedRemovals(context.plan)) {
+          const lease = await acquireLease(lake, batchLeaseName(batchId), {
+            owner: thisProcess(),
+            now: context.services.now,
+            signal: context.signal,
+          });
+          try {
+            for (const { key, etag } of objects) {
+              context.signal.throwIfAborted();
+              lease.lost.throwIfAborted();
+              if (await lake.removeIfMatch(key, etag)) removed += 1;
+              else if ((await lake.head(key)) !== undefined) throw changedMeanwhile(key);
+              context.progress(removed, objects.length, 'files');
+            }
+          } finally {
+            await lease.release();
+          }
+        }
+        return { removed };
+      },
+      verify: async (context) => {
+        const lake = await context.services.lake();
+        const left: string[] = [];
+        for (const objects of (await plannedRemovals(context.plan)).values()) {
+          for (const { key, etag } of objects) {
+            if ((await lake.head(key))?.etag === etag) left.push(key);
+          }
+        }
+        return left.length === 0
+          ? { done: true, summary: 'None of the named objects is there any more.' }
+          : { done: false, summary: `Still there: ${abridge(left)}.`, evidence: { left } };
+      },
+    },
+    {
+      kind: 'act',
+      id: 'rerun',
+      title: 'Run the stages again',
+      why: 'Each damaged layer, and all that was made from it, is made again from what is whole.',
+      manual: (input) => `reviewops pipeline run --batch-id ${idIn(input)}`,
+      timeout: 6 * 3600,
+      run: async (context) => {
+        const needed = new Set(await notWhole(context));
+        const done: string[] = [];
+        for (const rerun of plannedReruns(context.plan)) {
+          if (!needed.has(rerun.batchId)) continue;
+          await runAgain(context, rerun);
+          done.push(rerun.batchId);
+        }
+        return { batches: done };
+      },
+      verify: async (context) => {
+        const left = await notWhole(context);
+        return left.length === 0
+          ? { done: true, summary: 'Every file of the named batches has the hash of its manifest.' }
+          : { done: false, summary: `Not whole yet: ${left.join(', ')}.`, evidence: { left } };
+      },
+    },
+    {
+      kind: 'check',
+      id: 'prove',
+      title: 'Is every file whole now?',
+      why: 'The same reading and hashing as at the beginning.',
+      manual: (input) => `reviewops batch verify ${idIn(input)}`,
+      timeout: 6 * 3600,
+      must: true,
+      when: ({ plan }) => ((plan?.targets.length ?? 0) > 0 ? true : 'Nothing was damaged.'),
+      run: async (context) => verify(context, await batchesOf(context)),
+    },
+  ],
+});
+
+const changedMeanwhile = (key: string) =>
+  failed('PLAN_OUTDATED', `${key} was replaced since the plan was shown; it stays.`, {
+    hint: 'Somebody else works on this batch. Start again, with a new plan.',
+  });
