@@ -251,15 +251,28 @@ export function lakeContract(
 
     testNeeding(
       ['conditionalComplete'],
-      'putFile of a large file keeps to its condition',
+      'a large file replaces nothing, when asked to',
       async () => {
-        const key = 'bronze/conditional-large.parquet';
+        const key = 'bronze/large-absent.parquet';
         const content = randomBytes(12 * 1024 * 1024);
         const first = await lake.putFile(key, await localFile(content), { ifAbsent: true });
         const path = await localFile(content);
         await expect(lake.putFile(key, path, { ifAbsent: true })).rejects.toEqual(
           code('OBJECT_EXISTS'),
         );
+        expect(existsSync(path)).toBe(true);
+        expect((await lake.head(key))?.etag).toBe(first.etag);
+      },
+    );
+
+    testNeeding(
+      ['conditionalCompleteMatch'],
+      'a large file replaces only the version that was seen, when asked to',
+      async () => {
+        const key = 'bronze/large-match.parquet';
+        const content = randomBytes(12 * 1024 * 1024);
+        const first = await lake.putFile(key, await localFile(content));
+        const path = await localFile(randomBytes(12 * 1024 * 1024));
         await expect(lake.putFile(key, path, { ifMatch: 'other' })).rejects.toEqual(
           code('OBJECT_CHANGED'),
         );
