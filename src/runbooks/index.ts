@@ -10,8 +10,12 @@ export interface CatalogueEntry {
 
 /** The built-in runbooks, by id. */
 export const catalogue: readonly CatalogueEntry[] = [
+  { id: 'corrupt-batch', load: async () => (await import('./corrupt-batch.js')).default },
   { id: 'gold-incomplete', load: async () => (await import('./gold-incomplete.js')).default },
+  { id: 'inconsistent-rows', load: async () => (await import('./inconsistent-rows.js')).default },
+  { id: 'model-crash', load: async () => (await import('./model-crash.js')).default },
   { id: 'parquet-not-found', load: async () => (await import('./parquet-not-found.js')).default },
+  { id: 'relation-not-found', load: async () => (await import('./relation-not-found.js')).default },
   { id: 'silver-missing', load: async () => (await import('./silver-missing.js')).default },
 ];
 

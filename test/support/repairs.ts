@@ -36,6 +36,7 @@ export async function makeBrokenWorld(
     config: environment.config,
     home: root,
     database: environment.database,
+    databaseUrl: async () => world.database.target.url,
     lake: async () => lake,
     scratch: () => mkdtemp(join(root, 'run-')),
     pseudonymKey: async () => environment.pseudonymKey,

@@ -65,6 +65,7 @@ export async function runbookWorld(options: WorldOptions = {}): Promise<RunbookW
     config: configSchema.parse(options.settings ?? {}),
     home,
     database: async () => there().target,
+    databaseUrl: async () => there().target.url,
     lake: async () => lake,
     scratch: () => mkdtemp(join(root, 'scratch-')),
     pseudonymKey: async () => Buffer.from('a key of the tests, long enough'),

@@ -25,6 +25,8 @@ export interface RunbookServices {
   home: string;
   /** Resolved on first use: a runbook must be able to start while the database is down. */
   database(): Promise<DatabaseTarget>;
+  /** The database URL that is set; undefined for the embedded server. Reaches and starts nothing. */
+  databaseUrl(): Promise<string | undefined>;
   lake(): Promise<Lake>;
   /** A directory of this run alone. */
   scratch(): Promise<string>;
