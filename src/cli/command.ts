@@ -41,6 +41,11 @@ export abstract class ReviewopsCommand<Result extends object> extends Command {
     return ExitCode.done;
   }
 
+  /** The status of a command that failed. */
+  protected failureStatus(failure: Failure): number {
+    return failure.status;
+  }
+
   /** Flags and arguments of this command: `const { flags, args } = this.input(BatchShow);` */
   protected input<T extends typeof Command>(_command: T): Parsed<T> {
     return this.#parsed as Parsed<T>;
@@ -75,7 +80,7 @@ export abstract class ReviewopsCommand<Result extends object> extends Command {
         argv: this.argv,
         flags: { ...this.ctor.baseFlags, ...this.ctor.flags } as Record<string, { env?: string }>,
       };
-      return presentFailure(describeUsage(error, command), { json, verbose: false });
+      return this.#present(describeUsage(error, command), { json, verbose: false });
     }
     const managed = createContext(flags, {
       argv: [...(this.id ?? '').split(':'), ...this.argv],
@@ -87,7 +92,7 @@ export abstract class ReviewopsCommand<Result extends object> extends Command {
     } catch (error) {
       managed.progress.clear();
       const cause = asInterruption(error, managed.context.signal);
-      return await presentFailure(describeFailure(cause), {
+      return await this.#present(describeFailure(cause), {
         json,
         verbose: flags.verbose,
         causes: describeCauses(cause),
@@ -95,6 +100,10 @@ export abstract class ReviewopsCommand<Result extends object> extends Command {
     } finally {
       managed.release();
     }
+  }
+
+  #present(failure: Failure, options: FailureOptions): Promise<number> {
+    return presentFailure({ ...failure, status: this.failureStatus(failure) }, options);
   }
 
   async #finish(managed: ManagedContext, json: boolean): Promise<number> {

@@ -79,6 +79,7 @@ function registerEnvironment(environment: NodeJS.ProcessEnv): void {
   registerSecretUrl(environment.DATABASE_URL);
   for (const name of [
     'REVIEWOPS_PSEUDONYM_KEY',
+    'NEON_API_KEY',
     'PGPASSWORD',
     'AWS_SECRET_ACCESS_KEY',
     'AWS_SESSION_TOKEN',

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { healthSchema } from './health-schema.js';
 import { lakeSchema, sizeText } from './lake-schema.js';
 import { maintenanceSchema, retentionSchema } from './retention-schema.js';
 import { approvalsSchema, maintenanceWindowsSchema } from './runbook-schema.js';
@@ -238,6 +239,7 @@ const settings = {
   maintenance: maintenanceSchema.prefault({}),
   approvals: approvalsSchema.prefault({}),
   maintenanceWindows: maintenanceWindowsSchema.prefault({}),
+  health: healthSchema.prefault({}),
 };
 
 /** The effective configuration: every default filled in, the profile applied. */

@@ -8,6 +8,8 @@ import { createPseudonymKey, pseudonymKeyName } from './pseudonym-key.js';
 export interface Secrets {
   /** `NEON_DB_URL`, or its alias `DATABASE_URL`; undefined chooses the embedded server. */
   databaseUrl: string | undefined;
+  /** `NEON_API_KEY`, for Neon’s control plane. */
+  neonApiKey: string | undefined;
   /** Which secrets are set, and where; never a value. */
   origins: { key: string; source: string | undefined }[];
   /** At least 16 bytes; made once and kept in `<home>/.env` when nobody gave one. */
@@ -33,9 +35,12 @@ export async function loadSecrets(options: SecretOptions): Promise<Secrets> {
   const key = lookup(pseudonymKeyName);
   registerSecretUrl(url?.value);
   registerSecret(key?.value);
+  const neonApiKey = lookup('NEON_API_KEY')?.value;
+  registerSecret(neonApiKey);
   if (url !== undefined) checkUrl(url);
   return {
     databaseUrl: url?.value,
+    neonApiKey,
     origins: [
       { key: 'NEON_DB_URL', source: url?.source },
       { key: pseudonymKeyName, source: key?.source },

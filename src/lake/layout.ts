@@ -86,3 +86,8 @@ export const batchHoldKey = (batchId: string): Key => `holds/batch=${batchId}.js
 export const logsPrefix: Key = 'logs/';
 export const runLogKey = (runId: string): Key => `${logsPrefix}${runId}.jsonl`;
 export const runMetricsKey: Key = `${logsPrefix}last_run_metrics.json`;
+
+/** Where a check writes to see whether it can: in a layer, or among what belongs to none. */
+export const probePrefix = (place: Layer | 'logs'): Key => `${place}/health-probe/`;
+export const probeKey = (place: Layer | 'logs', name: string): Key =>
+  `${probePrefix(place)}${name}`;

@@ -100,28 +100,34 @@ export interface RunWithMean extends PipelineRun {
 
 /** The last runs, newest first, each against the mean of those before it. */
 export const lastRuns = (options: HistoryOptions, limit: number): Promise<RunWithMean[]> =>
-  connect(options, async (client) => {
-    const rows = await client.query<RunRow & { mean_seconds: number | null }>(
-      `SELECT run.*, mean.seconds AS mean_seconds
-       FROM maintenance.pipeline_runs run
-       LEFT JOIN LATERAL (
-         SELECT avg(recent.seconds) AS seconds FROM (
-           SELECT earlier.seconds FROM maintenance.pipeline_runs earlier
-           WHERE earlier.command = run.command AND earlier.status = 'succeeded'
-             AND earlier.started_at < run.started_at
-           ORDER BY earlier.started_at DESC LIMIT 20
-         ) recent
-       ) mean ON true
-       ORDER BY run.started_at DESC, run.run_id DESC
-       LIMIT $1`,
-      [limit],
-    );
-    return rows.map((row) => ({
-      ...fromRow(row),
-      meanSeconds: row.mean_seconds,
-      ratio:
-        row.mean_seconds === null || row.mean_seconds === 0 || row.seconds === null
-          ? null
-          : row.seconds / row.mean_seconds,
-    }));
-  });
+  connect(options, (client) => readLastRuns(client, limit));
+
+/** The same over a connection that is open. */
+export async function readLastRuns(
+  client: Pick<DatabaseClient, 'query'>,
+  limit: number,
+): Promise<RunWithMean[]> {
+  const rows = await client.query<RunRow & { mean_seconds: number | null }>(
+    `SELECT run.*, mean.seconds AS mean_seconds
+     FROM maintenance.pipeline_runs run
+     LEFT JOIN LATERAL (
+       SELECT avg(recent.seconds) AS seconds FROM (
+         SELECT earlier.seconds FROM maintenance.pipeline_runs earlier
+         WHERE earlier.command = run.command AND earlier.status = 'succeeded'
+           AND earlier.started_at < run.started_at
+         ORDER BY earlier.started_at DESC LIMIT 20
+       ) recent
+     ) mean ON true
+     ORDER BY run.started_at DESC, run.run_id DESC
+     LIMIT $1`,
+    [limit],
+  );
+  return rows.map((row) => ({
+    ...fromRow(row),
+    meanSeconds: row.mean_seconds,
+    ratio:
+      row.mean_seconds === null || row.mean_seconds === 0 || row.seconds === null
+        ? null
+        : row.seconds / row.mean_seconds,
+  }));
+}

@@ -31,6 +31,8 @@ describe('every command', () => {
 
   describe.each(commands)('%s', (id, { args }) => {
     const words = id.split(':');
+    // The one command that follows the monitoring plugins, to which wrong usage is UNKNOWN.
+    const usage = id === 'health' ? 3 : 2;
 
     it('has help', { concurrent: true }, async ({ expect }) => {
       const { code, stdout, stderr } = await runCli([...words, '--help']);
@@ -47,11 +49,11 @@ describe('every command', () => {
         runCli(wrong, { env: secrets }),
         runCli([...wrong, '--json'], { env: secrets }),
       ]);
-      expect({ text: text.code, json: json.code }).toEqual({ text: 2, json: 2 });
+      expect({ text: text.code, json: json.code }).toEqual({ text: usage, json: usage });
       expect(text.stdout).toBe('');
       expect(json.stderr).toBe('');
       expect(json.json()).toEqual({
-        status: 2,
+        status: usage,
         error: {
           code: 'USAGE_ERROR',
           message: 'Unknown flag: --no-such-flag.',
@@ -72,7 +74,7 @@ describe('every command', () => {
       },
       async ({ expect }) => {
         const result = await runCli([...words, '--json'], { env: secrets, input: 'from stdin\n' });
-        expect(result.code).toBe(2);
+        expect(result.code).toBe(usage);
         expect(result.json().error.message).toMatch(/^Missing: /);
       },
     );

@@ -1,0 +1,192 @@
+import { Args, Flags } from '@oclif/core';
+import { ReviewopsCommand } from '../cli/command.js';
+import type { CommandContext } from '../cli/context.js';
+import type { Failure } from '../cli/failure.js';
+import { healthText } from '../cli/health-text.js';
+import { resultText, writeResult } from '../cli/output.js';
+import { renderTable } from '../cli/table.js';
+import type { Terminal } from '../cli/terminal.js';
+import type { Check } from '../health/check.js';
+import type { HealthReport } from '../health/runner.js';
+import { ExitCode, invalid, throwIfAborted } from '../system/errors.js';
+
+/** Of the monitoring plugins, which this command alone follows. */
+const PluginStatus = { ok: 0, warning: 1, critical: 2, unknown: 3 } as const;
+
+const formats = ['text', 'junit', 'prometheus', 'nagios'] as const;
+const everySeconds = 30;
+
+interface CheckList {
+  list: { name: string; title: string; group: string }[];
+}
+
+type HealthResult = HealthReport | CheckList;
+
+type Formatter = (report: HealthReport, terminal: Terminal) => string;
+
+export default class Health extends ReviewopsCommand<HealthResult> {
+  static override summary =
+    'Check everything the system needs, and name the runbook that cures it.';
+  static override description =
+    'Status as the monitoring plugins have it, and unlike every other command: 0 ok, 1 warning, 2 critical, 3 unknown (wrong usage included). What could not be seen is unknown, never ok.';
+  static override examples = [
+    '<%= config.bin %> health',
+    '<%= config.bin %> health --check gold lake-space --format nagios',
+    '<%= config.bin %> health --fail-on critical --no-wake --json',
+    '<%= config.bin %> health --watch 60',
+  ];
+  static override args = {
+    seconds: Args.integer({
+      min: 1,
+      description: `With --watch: seconds between two looks (${everySeconds}).`,
+    }),
+  };
+  static override flags = {
+    check: Flags.string({
+      multiple: true,
+      helpValue: 'NAME',
+      description: 'Only this check; several may be given.',
+    }),
+    format: Flags.option({
+      options: formats,
+      default: 'text' as const,
+      description: 'How the report is written.',
+    })(),
+    'fail-on': Flags.option({
+      options: ['warning', 'critical'] as const,
+      default: 'warning' as const,
+      description: 'With critical, a warning ends with status 0.',
+    })(),
+    watch: Flags.boolean({
+      description: 'Look again and again until Ctrl-C.',
+      exclusive: ['json', 'list'],
+    }),
+    'no-wake': Flags.boolean({
+      description: 'Make no connection to the database, so that serverless compute stays asleep.',
+    }),
+    list: Flags.boolean({ description: 'List the checks; run none.' }),
+  };
+
+  #format: Formatter = healthText;
+
+  override async execute(context: CommandContext): Promise<HealthResult> {
+    const { args, flags } = this.input(Health);
+    if (args.seconds !== undefined && !flags.watch) {
+      throw invalid('USAGE_ERROR', 'A number of seconds goes with --watch.', {
+        hint: 'Give --watch SECONDS; see `reviewops health --help`.',
+      });
+    }
+    const { checks, selectChecks } = await import('../health/catalogue.js');
+    if (flags.list) return { list: checks.map(describeCheck) };
+    const selected = selectChecks(flags.check ?? []);
+    this.#format = await formatter(flags.format, context);
+    const look = await looker(context, selected, flags['no-wake']);
+    if (!flags.watch) return look(0);
+    const { setTimeout: wait } = await import('node:timers/promises');
+    for (let round = 0; ; round += 1) {
+      const report = await look(round);
+      await this.#show(report, context.terminal);
+      await wait((args.seconds ?? everySeconds) * 1000, undefined, {
+        signal: context.signal,
+      }).catch(() => throwIfAborted(context.signal));
+    }
+  }
+
+  async #show(report: HealthReport, terminal: Terminal): Promise<void> {
+    const text = this.#format(report, terminal);
+    const dated = this.input(Health).flags.format === 'text' ? `${report.at}\n${text}\n\n` : text;
+    await writeResult(resultText(dated, terminal.color), 0);
+  }
+
+  override render(result: HealthResult, terminal: Terminal): string {
+    if ('checks' in result) return this.#format(result, terminal);
+    return renderTable(
+      [{ name: 'check' }, { name: 'group' }, { name: 'looks at' }],
+      result.list.map(({ name, group, title }) => [name, group, title]),
+      terminal,
+    );
+  }
+
+  protected override exitCode(result: HealthResult): ExitCode {
+    if (!('checks' in result)) return PluginStatus.ok;
+    const { critical, warning, unknown } = result.counts;
+    if (critical > 0) return PluginStatus.critical;
+    const warnings = this.input(Health).flags['fail-on'] === 'warning';
+    if (warnings && warning > 0) return PluginStatus.warning;
+    return unknown > 0 ? PluginStatus.unknown : PluginStatus.ok;
+  }
+
+  protected override failureStatus({ status }: Failure): number {
+    return status === ExitCode.interrupted ? status : PluginStatus.unknown;
+  }
+}
+
+const describeCheck = ({ name, title, group }: Check) => ({ name, title, group });
+
+async function formatter(
+  format: (typeof formats)[number],
+  context: CommandContext,
+): Promise<Formatter> {
+  switch (format) {
+    case 'junit':
+      return (await import('../health/formats/junit.js')).junitText;
+    case 'nagios':
+      return (await import('../health/formats/nagios.js')).nagiosText;
+    case 'prometheus': {
+      const { prometheusText } = await import('../health/formats/prometheus.js');
+      return (report) => prometheusText(report, context.tool);
+    }
+    default:
+      return healthText;
+  }
+}
+
+/** What looks once; `round` counts the looks of a watch. */
+async function looker(context: CommandContext, checks: readonly Check[], noWake: boolean) {
+  const [{ examine }, { checkJournals }, config] = await Promise.all([
+    import('../health/health.js'),
+    import('../cli/journals.js'),
+    context.config(),
+  ]);
+  const databaseUrl = async () => (await context.secrets()).databaseUrl;
+  return async (round: number): Promise<HealthReport> =>
+    examine({
+      config,
+      checks,
+      home: context.home,
+      signal: context.signal,
+      now: context.now,
+      scratch: context.scratch,
+      database: context.database,
+      lake: context.lake,
+      databaseUrl,
+      neonKey: async () => (await context.secrets()).neonApiKey,
+      journals: () => checkJournals(context.home),
+      pseudonymKeyId: () => presentKeyId(context),
+      noWake: noWake
+        ? 'no connection is made, so that nothing wakes (--no-wake)'
+        : await sparing(round, databaseUrl),
+    });
+}
+
+/** A watch looks at serverless compute once and lets it go to sleep then. */
+async function sparing(
+  round: number,
+  databaseUrl: () => Promise<string | undefined>,
+): Promise<string | undefined> {
+  const url = await databaseUrl();
+  if (round === 0 || url === undefined) return undefined;
+  const { isNeon, parseDatabaseUrl } = await import('../database/url.js');
+  return isNeon(parseDatabaseUrl(url).host)
+    ? 'looked at once; a watch does not keep serverless compute awake'
+    : undefined;
+}
+
+/** Of the key that is set; none is made for the purpose. */
+async function presentKeyId(context: CommandContext): Promise<string | undefined> {
+  const secrets = await context.secrets();
+  const set = secrets.origins.find(({ key }) => key === 'REVIEWOPS_PSEUDONYM_KEY');
+  if (set?.source === undefined) return undefined;
+  const { pseudonymKeyId } = await import('../pipeline/pseudonym.js');
+  return pseudonymKeyId(await secrets.pseudonymKey());
+}

@@ -1,0 +1,155 @@
+import { randomBytes } from 'node:crypto';
+import { statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Config } from '../../config/schema.js';
+import { layers } from '../../lake/lake.js';
+import { probeKey } from '../../lake/layout.js';
+import { formatBytes, formatCount } from '../../system/duration.js';
+import { errorCode } from '../../system/errors.js';
+import { parseSize } from '../../system/size.js';
+import {
+  type Check,
+  type CheckState,
+  judged,
+  ok,
+  percent,
+  skipped,
+  stateOf,
+  unknown,
+  worse,
+} from '../check.js';
+
+/** The lake as a store: whether it can be read and written, and how full it is. */
+
+const group = 'lake';
+
+const storeErrors = { id: 's3-errors', input: {} };
+
+export const lake: Check = {
+  name: 'lake',
+  title: 'Lake reachable',
+  group,
+  needs: ['lake'],
+  onFailure: 'critical',
+  failureRunbook: storeErrors,
+  run: async ({ lake: survey }) => {
+    const { objects, bytes, batchIds, seconds, lake: store } = await survey();
+    return ok(
+      `${store.description}: ${batchIds.length} batches, ${formatCount(objects)} objects, ${formatBytes(bytes)}`,
+      { value: seconds, unit: 'seconds', evidence: { objects, bytes, batches: batchIds.length } },
+    );
+  },
+};
+
+/** Where the pipeline writes. */
+const places = ['bronze', 'silver', 'gold', 'logs'] as const;
+
+export const writable: Check = {
+  name: 'lake-writable',
+  title: 'Lake writable',
+  group,
+  needs: ['lake'],
+  onFailure: 'critical',
+  failureRunbook: storeErrors,
+  run: async ({ lake: survey }) => {
+    const { lake: store, abandonedProbes } = await survey();
+    const started = performance.now();
+    const body = randomBytes(32).toString('hex');
+    await Promise.all(
+      places.map(async (place) => {
+        const key = probeKey(place, body);
+        try {
+          await store.put(key, body, { ifAbsent: true });
+          if ((await store.read(key)).toString('utf8') !== body) {
+            throw new Error(`${key} was read back with another content than it was written with.`);
+          }
+        } finally {
+          await store.remove([key]);
+        }
+      }),
+    );
+    // Of checks that were killed between writing and deleting.
+    if (abandonedProbes.length > 0) await store.remove(abandonedProbes);
+    return ok(`a probe was written, read and deleted in ${places.join(', ')}`, {
+      value: (performance.now() - started) / 1000,
+      unit: 'seconds',
+    });
+  },
+};
+
+export const space: Check = {
+  name: 'lake-space',
+  title: 'Lake space against its budget',
+  group,
+  needs: ['lake'],
+  run: async ({ config, lake: survey }) => {
+    const { bytes } = await survey();
+    const { budget } = config.lake;
+    if (budget === undefined) {
+      return skipped(`${formatBytes(bytes)} are used; lake.budget is not set`, {
+        evidence: { bytes },
+      });
+    }
+    const used = percent(bytes, parseSize(budget));
+    const threshold = config.health.lakeSpacePercent;
+    return judged(stateOf(used, threshold), `${formatBytes(bytes)} of ${budget} (${used} %)`, {
+      value: used,
+      unit: 'percent',
+      threshold,
+      evidence: { bytes, budget: parseSize(budget) },
+      runbook: { id: 'purge-batches', input: { olderThan: '30d' } },
+    });
+  },
+};
+
+/** Directories that the tool writes to on this machine. */
+function localPlaces(config: Config, home: string): string[] {
+  const paths = layers
+    .map((layer) => config.lake.layers[layer])
+    .filter(({ kind }) => (kind ?? config.lake.kind) === 'local')
+    .map(({ path }) => path ?? config.lake.path ?? join(home, 'data'));
+  return [...new Set([home, ...paths])];
+}
+
+/** A directory that is still to be made lies on the disk of the next one above it. */
+async function fileSystemOf(path: string) {
+  for (let at = path; ; at = dirname(at)) {
+    try {
+      return await statfs(at);
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT' || at === dirname(at)) throw error;
+    }
+  }
+}
+
+export const disk: Check = {
+  name: 'disk',
+  title: 'Local disk',
+  group,
+  needs: ['local'],
+  run: async ({ config, home }) => {
+    const threshold = config.health.diskPercent;
+    const found = await Promise.all(
+      localPlaces(config, home).map(async (path) => {
+        const { blocks, bfree, bavail, bsize } = await fileSystemOf(path);
+        // As df: what only root may take counts neither as used nor as free.
+        const used = blocks - bfree;
+        return { path, used: percent(used, used + bavail), free: bavail * bsize, blocks };
+      }),
+    );
+    const [fullest] = found.filter(({ blocks }) => blocks > 0).sort((a, b) => b.used - a.used);
+    if (fullest === undefined) return unknown('the file system does not say how full it is');
+    const state = found.map(({ used }) => stateOf(used, threshold)).reduce<CheckState>(worse, 'ok');
+    return judged(
+      state,
+      `${fullest.used} % used at ${fullest.path}, ${formatBytes(fullest.free)} free`,
+      {
+        value: fullest.used,
+        unit: 'percent',
+        threshold,
+        evidence: { places: found },
+        runbook: { id: 'purge-batches', input: { olderThan: '30d' } },
+      },
+    );
+  },
+};

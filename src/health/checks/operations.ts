@@ -1,0 +1,245 @@
+import { stat } from 'node:fs/promises';
+import { isLoopback, parseDatabaseUrl } from '../../database/url.js';
+import { formatSeconds } from '../../system/duration.js';
+import { errorCode } from '../../system/errors.js';
+import {
+  type Check,
+  critical,
+  type Finding,
+  judged,
+  ok,
+  several,
+  skipped,
+  stateOf,
+  type Threshold,
+  tenth,
+  unknown,
+  warning,
+} from '../check.js';
+
+/** What people have to look after: incidents, credentials, keys, the record of what was done. */
+
+const group = 'operations';
+const dayMilliseconds = 86_400_000;
+const connection = { id: 'database-connection', input: {} };
+
+/** Hours within which an incident is to be resolved, by severity. P0 is a preset's name for P1. */
+const resolveHours: Record<string, number> = { P0: 4, P1: 4, P2: 8, P3: 48, P4: 120 };
+
+/** More open ones of the highest severities are an alert by themselves. */
+const mostSevere = 2;
+
+interface Incident {
+  id: number;
+  severity: string | null;
+  summary: string | null;
+  hours: number | null;
+}
+
+export const incidents: Check = {
+  name: 'incidents',
+  title: 'Open incidents',
+  group,
+  needs: ['database'],
+  run: async ({ database }) => {
+    // opened_at has no time zone; it is written in UTC by every session of this tool.
+    const open = await (await database()).query<Incident>(
+      `SELECT incident_id AS id, upper(trim(severity)) AS severity, summary,
+              extract(epoch FROM (now() AT TIME ZONE 'UTC') - opened_at)::float8 / 3600 AS hours
+       FROM maintenance.incidents
+       WHERE closed_at IS NULL
+         AND coalesce(lower(status), '') NOT IN ('closed', 'resolved', 'cancelled')
+       ORDER BY opened_at NULLS FIRST`,
+    );
+    const limitOf = ({ severity }: Incident) => resolveHours[severity ?? ''];
+    const late = open.filter((one) => {
+      const limit = limitOf(one);
+      return limit !== undefined && one.hours !== null && one.hours > limit;
+    });
+    const unclear = open.filter((one) => limitOf(one) === undefined || one.hours === null);
+    const severe = open.filter(({ severity }) => /^P[01]$/.test(severity ?? ''));
+    const shared = {
+      value: late.length,
+      unit: 'count' as const,
+      evidence: { open: open.length, late, unclear, severe: severe.length },
+      next: 'See `reviewops incident list`.',
+    };
+    const name = ({ id, severity, hours }: Incident) =>
+      `#${id} (${severity ?? 'no severity'}, open for ${formatSeconds((hours ?? 0) * 3600)})`;
+    if (late.length > 0) {
+      const urgent = late.some(({ severity }) => /^P[012]$/.test(severity ?? ''));
+      const summary = `past their time: ${several(late.map(name))}`;
+      return judged(urgent ? 'critical' : 'warning', summary, shared);
+    }
+    if (severe.length > mostSevere) {
+      return critical(`${severe.length} of the highest severity are open`, shared);
+    }
+    if (unclear.length > 0) {
+      const summary = `no severity or time to judge by: ${several(unclear.map(name))}`;
+      return unknown(summary, shared);
+    }
+    return ok(`${open.length} open, none past its time`, shared);
+  },
+};
+
+export const journals: Check = {
+  name: 'journals',
+  title: 'Journals of runbooks',
+  group,
+  needs: ['local'],
+  run: async ({ journals: read }) => {
+    const { checked, broken } = await read();
+    const shared = { value: broken.length, unit: 'count' as const, evidence: { checked, broken } };
+    if (broken.length === 0) return ok(`${checked} whole`, shared);
+    return critical(`changed or unreadable: ${several(broken.map(({ runId }) => runId))}`, {
+      ...shared,
+      next: `Keep the file as evidence. ${broken[0]?.problem ?? ''}`,
+    });
+  },
+};
+
+export const pseudonymKey: Check = {
+  name: 'pseudonym-key',
+  title: 'Key of the pseudonyms',
+  group,
+  needs: ['lake'],
+  run: async ({ lake, pseudonymKeyId }) => {
+    const recent = await (await lake()).recent();
+    const made = recent.flatMap(({ batchId, manifests }) =>
+      manifests
+        .filter(({ layer }) => layer === 'silver')
+        .map(({ settings }) => ({ batchId, id: settings.pseudonymKeyId })),
+    )[0];
+    const present = await pseudonymKeyId();
+    if (made === undefined) {
+      return present === undefined
+        ? skipped('there is no key yet, and no batch that was made with one')
+        : ok('there is a key; no batch was made with it yet');
+    }
+    if (typeof made.id !== 'string') return unknown(`batch ${made.batchId} does not name its key`);
+    const cure = {
+      evidence: { batchId: made.batchId, ofBatch: made.id, present: present ?? null },
+      runbook: { id: 'silver-missing', input: { batchId: made.batchId } },
+      next: 'Set REVIEWOPS_PSEUDONYM_KEY to the key the lake was made with; with another one every person gets a new pseudonym.',
+    };
+    if (present === undefined) {
+      return critical(`there is no key here; batch ${made.batchId} was made with one`, cure);
+    }
+    return made.id === present
+      ? ok(`the one that batch ${made.batchId} was made with`, { evidence: cure.evidence })
+      : critical(`another one than batch ${made.batchId} was made with`, cure);
+  },
+};
+
+const ageOf = (day: string, now: Date): number =>
+  (now.getTime() - Date.parse(`${day}T00:00:00Z`)) / dayMilliseconds;
+
+function judgeAge(what: string, days: number, source: string, threshold: Threshold): Finding {
+  const age = Math.max(0, Math.floor(days));
+  return judged(stateOf(days, threshold), `${what} is ${age} days old (${source})`, {
+    value: tenth(days),
+    unit: 'days',
+    threshold,
+    evidence: { source },
+    runbook: connection,
+    next: 'Rotate it: see `reviewops credentials status`.',
+  });
+}
+
+export const passwordAge: Check = {
+  name: 'password-age',
+  title: 'Age of the database password',
+  group,
+  needs: ['database'],
+  run: async ({ config, database, home, now }) => {
+    const threshold = config.health.passwordDays;
+    const probe = await database();
+    if (probe.target.kind === 'embedded') {
+      const made = await passwordFileTime(home);
+      if (made === undefined) return skipped('of a server on this machine, which makes its own');
+      // Known only to this machine and its owner: nothing is gained by rotating it.
+      return ok('of the embedded server, known to this machine only', {
+        evidence: { madeAt: made.toISOString() },
+      });
+    }
+    const { rolvaliduntil: until, role } = await probe.one<{
+      role: string;
+      rolvaliduntil: Date | null;
+    }>(
+      `SELECT rolname AS role, CASE WHEN isfinite(rolvaliduntil) THEN rolvaliduntil END AS rolvaliduntil
+       FROM pg_roles WHERE rolname = current_user`,
+    );
+    if (until !== null) {
+      const left = (until.getTime() - now().getTime()) / dayMilliseconds;
+      const evidence = { validUntil: until.toISOString() };
+      const next = 'Rotate it: see `reviewops credentials status`.';
+      const text = `the password of ${role} ends in ${Math.max(0, Math.floor(left))} days`;
+      if (left < 30) {
+        const finding = left < 7 ? critical : warning;
+        return finding(text, {
+          value: tenth(left),
+          unit: 'days',
+          evidence,
+          runbook: connection,
+          next,
+        });
+      }
+    }
+    const day = config.health.databasePasswordSetOn;
+    if (day !== undefined) {
+      return judgeAge(
+        `the password of ${role}`,
+        ageOf(day, now()),
+        'health.databasePasswordSetOn',
+        threshold,
+      );
+    }
+    if (isLoopback(parseDatabaseUrl(probe.target.url).host)) {
+      return skipped('of a server on this machine; its age is not recorded', { threshold });
+    }
+    return unknown('nothing says when it was set', {
+      threshold,
+      next: 'Record the day in health.databasePasswordSetOn.',
+      runbook: connection,
+    });
+  },
+};
+
+async function passwordFileTime(home: string): Promise<Date | undefined> {
+  const { passwordFile } = await import('../../database/embedded/record.js');
+  try {
+    return (await stat(passwordFile(home))).mtime;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+export const accessKeyAge: Check = {
+  name: 'access-key-age',
+  title: 'Age of the AWS access key',
+  group,
+  needs: ['local'],
+  run: async ({ config, now }) => {
+    const { lake, health } = config;
+    const remote = [lake.kind, ...Object.values(lake.layers).map(({ kind }) => kind)];
+    if (!remote.includes('s3')) return skipped('the lake is on this machine');
+    const threshold = health.accessKeyDays;
+    if (health.accessKeySetOn === undefined) {
+      return unknown('nothing says when it was made', {
+        threshold,
+        next: 'Record the day in health.accessKeySetOn.',
+        runbook: { id: 's3-errors', input: {} },
+      });
+    }
+    const finding = judgeAge(
+      'the access key',
+      ageOf(health.accessKeySetOn, now()),
+      'health.accessKeySetOn',
+      threshold,
+    );
+    return finding.runbook === undefined
+      ? finding
+      : { ...finding, runbook: { id: 's3-errors', input: {} } };
+  },
+};

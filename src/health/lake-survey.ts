@@ -1,0 +1,90 @@
+import { type BatchDetails, showBatch } from '../lake/batches.js';
+import { type Key, type Lake, type LakeObject, type Layer, layers } from '../lake/lake.js';
+import { leasesPrefix, logsPrefix, parseBatchKey, probePrefix } from '../lake/layout.js';
+
+/** After this a probe belongs to nobody any more. */
+const probeMilliseconds = 3_600_000;
+
+/** What one pass over the lake found; the checks share it. */
+export interface LakeSurvey {
+  lake: Lake;
+  /** Seconds that the pass took. */
+  seconds: number;
+  /** Of all objects. */
+  bytes: number;
+  objects: number;
+  /** Ids of all batches of which there is anything, newest first. */
+  batchIds: string[];
+  logs: LakeObject[];
+  leases: Key[];
+  /** Probes of checks that were killed before they could delete them. */
+  abandonedProbes: Key[];
+  /** The newest batches that nobody works on, newest first, with their manifests read. */
+  recent(): Promise<BatchDetails[]>;
+}
+
+/** Lists the lake once. Errors are those of the lake. */
+export async function surveyLake(
+  lake: Lake,
+  options: { now: () => Date; recentBatches: number; signal: AbortSignal },
+): Promise<LakeSurvey> {
+  const started = performance.now();
+  const survey = {
+    bytes: 0,
+    objects: 0,
+    logs: [] as LakeObject[],
+    leases: [] as Key[],
+    abandonedProbes: [] as Key[],
+  };
+  const old = new Date(options.now().getTime() - probeMilliseconds);
+  const notice = (place: Layer | 'logs', { key, modifiedAt }: LakeObject) => {
+    if (key.startsWith(probePrefix(place)) && modifiedAt < old) survey.abandonedProbes.push(key);
+  };
+  const ids = new Set<string>();
+  const list = async (prefix: Key, visit: (object: LakeObject) => void) => {
+    for await (const object of lake.list(prefix)) {
+      options.signal.throwIfAborted();
+      survey.bytes += object.bytes;
+      survey.objects += 1;
+      visit(object);
+    }
+  };
+  await Promise.all([
+    ...layers.map((layer) =>
+      list(`${layer}/`, (object) => {
+        const batch = parseBatchKey(object.key);
+        if (batch !== undefined) ids.add(batch.batchId);
+        notice(layer, object);
+      }),
+    ),
+    list(logsPrefix, (object) => {
+      survey.logs.push(object);
+      notice('logs', object);
+    }),
+    list(leasesPrefix, ({ key }) => survey.leases.push(key)),
+  ]);
+  const batchIds = [...ids].sort().reverse();
+  let recent: Promise<BatchDetails[]> | undefined;
+  return {
+    ...survey,
+    lake,
+    seconds: (performance.now() - started) / 1000,
+    batchIds,
+    recent: () => {
+      recent ??= newest(lake, batchIds, options);
+      return recent;
+    },
+  };
+}
+
+/** Those that run are passed over: they are not finished, and their turn comes. */
+async function newest(
+  lake: Lake,
+  batchIds: readonly string[],
+  { now, recentBatches }: { now: () => Date; recentBatches: number },
+): Promise<BatchDetails[]> {
+  const looked = await Promise.all(
+    batchIds.slice(0, recentBatches).map((id) => showBatch(lake, id, { now })),
+  );
+  return looked.filter(({ state }) => state !== 'running');
+}
