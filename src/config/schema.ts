@@ -206,7 +206,7 @@ const score = z.strictObject({
 
 const pipeline = z.strictObject({
   parallelism: z.int().min(1).max(32).default(2).describe('Connections that extract at once.'),
-  memoryLimit: sizeText.default('768MB').describe('What the query engine may hold in memory.'),
+  memoryLimit: sizeText.default('1GB').describe('What the query engine may hold in memory.'),
   threads: z
     .int()
     .min(1)

@@ -157,6 +157,8 @@ async function replaceFacts(
     });
     return { rows: 0, bytes: 0, superseded: true };
   }
+  // Sorts for the indexes and the summary stay in memory up to here; they belong to this transaction.
+  await client.execute("SET LOCAL maintenance_work_mem = '256MB'; SET LOCAL work_mem = '64MB'");
   const partition = `${parent.table}_${batchId}_${randomBytes(4).toString('hex')}`;
   await createFuturePartition(client, parent, partition, key);
   const sent = await sendFiles(work, quoteTable(parent.schema, partition), paths);

@@ -17,8 +17,11 @@ import { pseudonymKeyId } from './pseudonym.js';
 import { declareMacros, runSqlFile } from './sql.js';
 import type { StageContext, StageResult } from './stage.js';
 
-/** Decoded size of one file of a large table. */
-export const layerFileSize = '256MB';
+/**
+ * Decoded size of one file of a large table: small enough that a load can prepare the next file
+ * while it sends one, large enough that a table of 10 million rows has some fifty files.
+ */
+const layerFileSize = '64MB';
 
 /** What a rejected row keeps of its source: all of it, with the pseudonym for the customer. */
 const originalData = `row_json({

@@ -36,16 +36,30 @@ CREATE TABLE :"schema".:"table" (
 CREATE INDEX ON :"schema".:"table" (product_id, score DESC, review_id);
 CREATE INDEX ON :"schema".:"table" (customer_id);
 
+-- The best review comes from the index on (product_id, score, review_id) alone, without a sort.
 CREATE MATERIALIZED VIEW :"schema".product_summary AS
 SELECT
-  product_id,
-  max(product_name) AS product_name,
-  max(category) AS category,
-  count(*) AS reviews,
-  avg(rating)::double precision AS average_rating,
-  (array_agg(review_id ORDER BY score DESC, review_id))[1] AS best_review_id,
-  max(score) AS best_score
-FROM :"schema".:"table"
-GROUP BY product_id;
+  summary.product_id,
+  summary.product_name,
+  summary.category,
+  summary.reviews,
+  summary.average_rating,
+  best.review_id AS best_review_id,
+  best.score AS best_score
+FROM (
+  SELECT
+    product_id,
+    max(product_name) AS product_name,
+    max(category) AS category,
+    count(*) AS reviews,
+    avg(rating)::double precision AS average_rating
+  FROM :"schema".:"table"
+  GROUP BY product_id
+) AS summary
+JOIN (
+  SELECT DISTINCT ON (product_id) product_id, review_id, score
+  FROM :"schema".:"table"
+  ORDER BY product_id, score DESC, review_id
+) AS best USING (product_id);
 -- Needed to refresh it while it is read.
 CREATE UNIQUE INDEX product_summary_product ON :"schema".product_summary (product_id);
