@@ -11,6 +11,10 @@ export interface CatalogueEntry {
 /** The built-in runbooks, by id. */
 export const catalogue: readonly CatalogueEntry[] = [
   { id: 'corrupt-batch', load: async () => (await import('./corrupt-batch.js')).default },
+  {
+    id: 'database-connection',
+    load: async () => (await import('./database-connection.js')).default,
+  },
   { id: 'gold-incomplete', load: async () => (await import('./gold-incomplete.js')).default },
   { id: 'inconsistent-rows', load: async () => (await import('./inconsistent-rows.js')).default },
   { id: 'model-crash', load: async () => (await import('./model-crash.js')).default },
