@@ -28,6 +28,11 @@ export interface PutCondition {
   ifMatch?: string;
 }
 
+export interface PutFileOptions extends PutCondition {
+  /** Leave the local file where it is. */
+  keep?: boolean;
+}
+
 /** A small object's bytes with the etag that belongs to them. */
 export interface ObjectVersion {
   body: Buffer;
@@ -65,10 +70,10 @@ export interface Lake {
   openRead(key: Key): Promise<Readable>;
   put(key: Key, body: string | Uint8Array, condition?: PutCondition): Promise<LakeObject>;
   /**
-   * Stores a finished local file and consumes it: afterwards the local path is gone. It is still
-   * there when the put failed.
+   * Stores a finished local file and consumes it, unless told to keep it: afterwards the local
+   * path is gone. It is still there when the put failed.
    */
-  putFile(key: Key, path: string, condition?: PutCondition): Promise<LakeObject>;
+  putFile(key: Key, path: string, options?: PutFileOptions): Promise<LakeObject>;
   /** Makes the object readable as a local file; temporary copies go under `scratch`. */
   fetch(key: Key, scratch: string): Promise<LocalCopy>;
   /**

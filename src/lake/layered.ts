@@ -10,6 +10,7 @@ import {
   layers,
   type ObjectVersion,
   type PutCondition,
+  type PutFileOptions,
 } from './lake.js';
 import type { LakeVersion, LakeVersions } from './lake-versions.js';
 
@@ -53,8 +54,8 @@ export class LayeredLake implements Lake {
     return this.#store(key).put(key, body, condition);
   }
 
-  putFile(key: Key, path: string, condition?: PutCondition): Promise<LakeObject> {
-    return this.#store(key).putFile(key, path, condition);
+  putFile(key: Key, path: string, options?: PutFileOptions): Promise<LakeObject> {
+    return this.#store(key).putFile(key, path, options);
   }
 
   fetch(key: Key, scratch: string): Promise<LocalCopy> {

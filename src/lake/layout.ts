@@ -91,3 +91,8 @@ export const runMetricsKey: Key = `${logsPrefix}last_run_metrics.json`;
 export const probePrefix = (place: Layer | 'logs'): Key => `${place}/health-probe/`;
 export const probeKey = (place: Layer | 'logs', name: string): Key =>
   `${probePrefix(place)}${name}`;
+export const usageHistoryKey: Key = `${logsPrefix}lake_usage.json`;
+export const uploadsKey = (layer: Layer): Key => `${logsPrefix}uploads_${layer}.json`;
+
+/** Key of a file that an operator puts into a layer; `path` is relative, with slashes. */
+export const uploadKey = (layer: Layer, path: string): Key => `${layer}/${path}`;

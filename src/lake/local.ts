@@ -15,7 +15,15 @@ import { errorCode, isOperatorError, unreachable } from '../system/errors.js';
 import { describeFileError, makeDirectory, syncFile } from '../system/files.js';
 import { keyConflict, objectChanged, objectExists, objectNotFound } from './errors.js';
 import { checkKey, checkPrefix } from './key.js';
-import type { Key, Lake, LakeObject, LocalCopy, ObjectVersion, PutCondition } from './lake.js';
+import type {
+  Key,
+  Lake,
+  LakeObject,
+  LocalCopy,
+  ObjectVersion,
+  PutCondition,
+  PutFileOptions,
+} from './lake.js';
 import {
   linkFile,
   lstatOrUndefined,
@@ -117,21 +125,23 @@ class LocalLake implements Lake {
     });
   }
 
-  putFile(key: Key, path: string, condition: PutCondition = {}): Promise<LakeObject> {
+  putFile(key: Key, path: string, options: PutFileOptions = {}): Promise<LakeObject> {
     return this.#guard(key, async (target) => {
-      await syncFile(path);
       const workspace = await this.#workspace(key);
-      try {
-        return await this.#install(workspace, key, path, target, condition);
-      } catch (error) {
-        if (errorCode(error) !== 'EXDEV') throw error;
+      if (options.keep !== true) {
+        await syncFile(path);
+        try {
+          return await this.#install(workspace, key, path, target, options);
+        } catch (error) {
+          if (errorCode(error) !== 'EXDEV') throw error;
+        }
       }
       const temporary = workspace.temporary(key);
       try {
         await copyFile(path, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
         await syncFile(temporary);
-        const object = await this.#install(workspace, key, temporary, target, condition);
-        await unlink(path);
+        const object = await this.#install(workspace, key, temporary, target, options);
+        if (options.keep !== true) await unlink(path);
         return object;
       } finally {
         await rm(temporary, { force: true });

@@ -64,7 +64,7 @@ export class Bucket {
   /** The OperatorError for what a request about this object threw. */
   async explain(error: unknown, objectKey?: string): Promise<unknown> {
     if (isOperatorError(error)) return error;
-    const cause = isUnexplained(error) ? await this.#reason(error) : error;
+    const cause = isUnexplained(error) ? await this.#reason(error, objectKey) : error;
     return describeS3Error(cause, this.place(objectKey), this.connection);
   }
 
@@ -72,15 +72,17 @@ export class Bucket {
    * Throws when the bucket does not exist. Asked only until a request has succeeded: HEAD says 404
    * for a missing object and a missing bucket alike.
    */
-  async prove(): Promise<void> {
+  async prove(objectKey = ''): Promise<void> {
     if (this.#proven) return;
-    await this.guard(undefined, () => this.send((request) => listNothing(request, this.name)));
+    await this.guard(undefined, () =>
+      this.send((request) => listOne(request, this.name, objectKey)),
+    );
   }
 
   /** Asks again in a way that is answered with words, since the answer to HEAD is a bare status. */
-  async #reason(error: unknown): Promise<unknown> {
+  async #reason(error: unknown, objectKey = ''): Promise<unknown> {
     try {
-      await this.send((request) => listNothing(request, this.name));
+      await this.send((request) => listOne(request, this.name, objectKey));
       return error;
     } catch (explained) {
       // Listing may be forbidden where the object's own problem is another one.
@@ -91,8 +93,12 @@ export class Bucket {
   }
 }
 
-const listNothing = ({ client, sdk, options }: Request, bucket: string) =>
-  client.send(new sdk.ListObjectsV2Command({ Bucket: bucket, MaxKeys: 1 }), options);
+/** With the key as prefix, since a role may be allowed to list no more than that. */
+const listOne = ({ client, sdk, options }: Request, bucket: string, prefix: string) =>
+  client.send(
+    new sdk.ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, MaxKeys: 1 }),
+    options,
+  );
 
 /** The outcome of `work`, or the signal's reason as soon as it fires. */
 function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -7,7 +7,15 @@ import { throwIfAborted } from '../../system/errors.js';
 import { describeFileError, makeDirectory } from '../../system/files.js';
 import { objectChanged, objectExists, objectNotFound } from '../errors.js';
 import { checkKey, checkPrefix } from '../key.js';
-import type { Key, Lake, LakeObject, LocalCopy, ObjectVersion, PutCondition } from '../lake.js';
+import type {
+  Key,
+  Lake,
+  LakeObject,
+  LocalCopy,
+  ObjectVersion,
+  PutCondition,
+  PutFileOptions,
+} from '../lake.js';
 import type { LakeVersions } from '../lake-versions.js';
 import { unlinkIfPresent } from '../local-files.js';
 import { Bucket } from './bucket.js';
@@ -79,7 +87,7 @@ export class S3Lake implements Lake {
         };
       } catch (error) {
         if (!isMissing(error)) throw error;
-        await this.#bucket.prove();
+        await this.#bucket.prove(objectKey);
         return undefined;
       }
     });
@@ -125,11 +133,11 @@ export class S3Lake implements Lake {
     );
   }
 
-  async putFile(key: Key, path: string, condition: PutCondition = {}): Promise<LakeObject> {
-    const object = await this.#write(key, condition, (objectKey) =>
-      putLocalFile(this.#bucket, objectKey, path, condition),
+  async putFile(key: Key, path: string, options: PutFileOptions = {}): Promise<LakeObject> {
+    const object = await this.#write(key, options, (objectKey) =>
+      putLocalFile(this.#bucket, objectKey, path, options),
     );
-    await unlink(path);
+    if (options.keep !== true) await unlink(path);
     return object;
   }
 

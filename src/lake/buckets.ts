@@ -1,0 +1,61 @@
+import type { Config } from '../config/schema.js';
+import { invalid, isOperatorError } from '../system/errors.js';
+import { type Layer, layers } from './lake.js';
+import { type LakeSurroundings, lakePlaces, s3Settings } from './open.js';
+import type { WantedBucket } from './s3/aspects.js';
+import type { Bucket } from './s3/bucket.js';
+
+/** A bucket of the lake, with what lies in it and how it should be set. */
+export interface LakeBucket {
+  bucket: Bucket;
+  layers: Layer[];
+  wanted: WantedBucket;
+}
+
+/** The buckets of the configuration, each once; none for a local lake. Reaches nothing. */
+export async function lakeBuckets(
+  config: Config['lake'],
+  around: LakeSurroundings,
+): Promise<LakeBucket[]> {
+  const places = lakePlaces(config, around);
+  const found = new Map<string, { layers: Layer[]; prefixes: string[] }>();
+  for (const layer of layers) {
+    const place = places[layer];
+    if (place.kind === 'local') continue;
+    const { bucket, prefix, top } = place.mount;
+    const entry = found.get(bucket) ?? { layers: [], prefixes: [] };
+    found.set(bucket, entry);
+    entry.layers.push(layer);
+    entry.prefixes.push(`${prefix}${top === '' ? `${layer}/` : ''}batch=`);
+  }
+  if (found.size === 0) return [];
+  const [{ S3Connection }, { Bucket }] = await Promise.all([
+    import('./s3/connection.js'),
+    import('./s3/bucket.js'),
+  ]);
+  const settings = s3Settings(config, await around.aws());
+  const connection = new S3Connection(settings, around.signal);
+  const { archiveAfterDays, archiveClass } = config.s3;
+  const { encryption, kmsKeyId } = settings;
+  return [...found].map(([name, entry]) => ({
+    bucket: new Bucket(name, connection),
+    layers: entry.layers,
+    wanted: { encryption, kmsKeyId, batchPrefixes: entry.prefixes, archiveAfterDays, archiveClass },
+  }));
+}
+
+/** Whether the bucket is there. Throws the OperatorError when that cannot be told. */
+export async function bucketExists(bucket: Bucket): Promise<boolean> {
+  try {
+    await bucket.prove();
+    return true;
+  } catch (error) {
+    if (isOperatorError(error) && error.code === 'BUCKET_NOT_FOUND') return false;
+    throw error;
+  }
+}
+
+export const lakeIsLocal = (what: string) =>
+  invalid('LAKE_IS_LOCAL', `The lake is a local directory; ${what}.`, {
+    hint: 'Choose a lake on S3 with lake.kind: s3 (or REVIEWOPS_LAKE_KIND=s3, or --profile).',
+  });

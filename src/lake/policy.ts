@@ -1,0 +1,166 @@
+import type { Config } from '../config/schema.js';
+import { type Layer, layers } from './lake.js';
+import { type LakeSurroundings, lakePlaces, s3Settings } from './open.js';
+import { partitionOf } from './s3/aspects.js';
+
+/** Who works with the lake, and what each may do with a layer; nothing where a layer is absent. */
+export const roles = ['admin', 'data-engineer', 'analyst', 'frontend'] as const;
+export type Role = (typeof roles)[number];
+
+const rights: Record<Role, Partial<Record<Layer, 'read' | 'write'>>> = {
+  admin: { raw: 'write', bronze: 'write', silver: 'write', gold: 'write' },
+  'data-engineer': { raw: 'write', bronze: 'write', silver: 'write', gold: 'write' },
+  analyst: { bronze: 'read', silver: 'read', gold: 'read' },
+  frontend: { gold: 'read' },
+};
+
+const readObjects = ['s3:GetObject'];
+const writeObjects = [
+  's3:GetObject',
+  's3:GetObjectVersion',
+  's3:PutObject',
+  's3:DeleteObject',
+  's3:AbortMultipartUpload',
+  's3:ListMultipartUploadParts',
+];
+const readBucket = ['s3:ListBucket'];
+const writeBucket = [...readBucket, 's3:ListBucketVersions', 's3:ListBucketMultipartUploads'];
+
+/** What setting up, auditing and finally erasing need, beyond the data. */
+const adminObjects = ['s3:DeleteObjectVersion'];
+const adminBucket = [
+  's3:CreateBucket',
+  's3:GetBucketPublicAccessBlock',
+  's3:PutBucketPublicAccessBlock',
+  's3:GetEncryptionConfiguration',
+  's3:PutEncryptionConfiguration',
+  's3:GetBucketVersioning',
+  's3:PutBucketVersioning',
+  's3:GetLifecycleConfiguration',
+  's3:PutLifecycleConfiguration',
+  's3:GetBucketPolicy',
+  's3:PutBucketPolicy',
+  's3:PutBucketOwnershipControls',
+];
+
+export interface PolicyStatement {
+  Sid: string;
+  Effect: 'Allow';
+  Action: string[];
+  Resource: string[];
+  Condition?: Record<string, Record<string, string[]>>;
+}
+
+export interface PolicyDocument {
+  Version: '2012-10-17';
+  Statement: PolicyStatement[];
+}
+
+interface Place {
+  layer: Layer;
+  bucket: string;
+  /** Keys in the bucket begin with it. */
+  prefix: string;
+  /** Where logs and leases lie, for the layer they are kept with. */
+  systemPrefixes: string[];
+}
+
+/** The IAM policy that gives a role its rights on the lake and no others; null without S3. */
+export async function policyFor(
+  role: Role,
+  config: Config['lake'],
+  around: LakeSurroundings,
+): Promise<PolicyDocument | null> {
+  const settings = s3Settings(config, await around.aws());
+  const partition = partitionOf(settings.region);
+  const arn = (bucket: string, key = '') => `arn:${partition}:s3:::${bucket}${key}`;
+  const statements: PolicyStatement[] = [];
+  const places = placesOf(config, around);
+  if (places.length === 0) return null;
+  for (const right of ['read', 'write'] as const) {
+    const own = places.filter(({ layer }) => rights[role][layer] === right);
+    if (own.length === 0) continue;
+    const writes = right === 'write';
+    const name = writes ? 'Write' : 'Read';
+    const objectActions = writes ? writeObjects : readObjects;
+    const objects = own.flatMap(({ bucket, prefix, systemPrefixes }) =>
+      [prefix, ...systemPrefixes].map((start) => arn(bucket, `/${start}*`)),
+    );
+    statements.push({
+      Sid: `${name}Objects`,
+      Effect: 'Allow',
+      Action: role === 'admin' ? [...objectActions, ...adminObjects] : objectActions,
+      Resource: unique(objects),
+    });
+    statements.push(...listStatements(own, { name, writes, arn }));
+  }
+  if (role === 'admin') {
+    statements.push({
+      Sid: 'SetUpBuckets',
+      Effect: 'Allow',
+      Action: adminBucket,
+      Resource: unique(places.map(({ bucket }) => arn(bucket))),
+    });
+  }
+  const mayWrite = Object.values(rights[role]).includes('write');
+  const { kmsKeyId, encryption, region } = settings;
+  if (encryption === 'kms' && statements.length > 0) {
+    statements.push({
+      Sid: 'UseKey',
+      Effect: 'Allow',
+      Action: mayWrite ? ['kms:Decrypt', 'kms:GenerateDataKey'] : ['kms:Decrypt'],
+      Resource: [keyArn(kmsKeyId, partition, region)],
+      // Whatever else the key protects stays out of reach.
+      Condition: { StringLike: { 'kms:ViaService': [`s3.${region}.amazonaws.com`] } },
+    });
+  }
+  return { Version: '2012-10-17', Statement: statements };
+}
+
+/** Where layers share a bucket, a listing is allowed for their prefixes only. */
+function listStatements(
+  places: readonly Place[],
+  { name, writes, arn }: { name: string; writes: boolean; arn: (bucket: string) => string },
+): PolicyStatement[] {
+  const whole = places.filter(({ prefix }) => prefix === '');
+  const shared = places.filter(({ prefix }) => prefix !== '');
+  const statements: PolicyStatement[] = [];
+  const Action = writes ? writeBucket : readBucket;
+  if (whole.length > 0) {
+    const Resource = unique(whole.map(({ bucket }) => arn(bucket)));
+    statements.push({ Sid: `${name}Lists`, Effect: 'Allow', Action, Resource });
+  }
+  if (shared.length > 0) {
+    const prefixes = shared.flatMap(({ prefix, systemPrefixes }) => [prefix, ...systemPrefixes]);
+    statements.push({
+      Sid: `${name}ListsByPrefix`,
+      Effect: 'Allow',
+      Action,
+      Resource: unique(shared.map(({ bucket }) => arn(bucket))),
+      Condition: { StringLike: { 's3:prefix': unique(prefixes.map((prefix) => `${prefix}*`)) } },
+    });
+  }
+  return statements;
+}
+
+function placesOf(config: Config['lake'], around: LakeSurroundings): Place[] {
+  const found = lakePlaces(config, around);
+  return layers.flatMap((layer): Place[] => {
+    const place = found[layer];
+    if (place.kind === 'local') return [];
+    const { bucket, prefix, top } = place.mount;
+    const shared = top === '';
+    // In a bucket of its own, the prefix of the layer covers `_system/`, too.
+    const systemPrefixes =
+      layer === 'bronze' && shared ? [`${prefix}logs/`, `${prefix}leases/`] : [];
+    return [{ layer, bucket, prefix: shared ? `${prefix}${layer}/` : prefix, systemPrefixes }];
+  });
+}
+
+function keyArn(kmsKeyId: string | undefined, partition: string, region: string): string {
+  if (kmsKeyId?.startsWith('arn:')) return kmsKeyId;
+  const named = kmsKeyId !== undefined && !kmsKeyId.startsWith('alias/');
+  return `arn:${partition}:kms:${region}:*:key/${named ? kmsKeyId : '*'}`;
+}
+
+const unique = (texts: readonly string[]): string[] => [...new Set(texts)];
