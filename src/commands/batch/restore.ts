@@ -1,0 +1,111 @@
+import { Args, Flags } from '@oclif/core';
+import { ReviewopsCommand } from '../../cli/command.js';
+import type { CommandContext } from '../../cli/context.js';
+import { changeFlags, dryRunFlag } from '../../cli/flags.js';
+import { renderTable } from '../../cli/table.js';
+import type { Terminal } from '../../cli/terminal.js';
+import type { BatchState } from '../../lake/batch-state.js';
+import { layers } from '../../lake/lake.js';
+import type { RestorePlan } from '../../lake/restore.js';
+import type { VerifyFinding } from '../../lake/verify.js';
+import { formatCount } from '../../system/duration.js';
+import { ExitCode, invalid } from '../../system/errors.js';
+
+interface RestoreResult extends RestorePlan {
+  /** Objects that were brought back. */
+  restored: number;
+  /** Of the batch afterwards, every file hashed; null for a dry run. */
+  state: BatchState | null;
+  findings: VerifyFinding[];
+}
+
+export default class BatchRestore extends ReviewopsCommand<RestoreResult> {
+  static override summary = 'Bring back deleted or overwritten layers of a batch.';
+  static override description =
+    'From the old versions that a lake on S3 keeps: for each layer the newest publication all of whose files are still there, or that of --at. Then the batch is verified. Shows the plan and asks; off a terminal it needs --yes. Exit status 1 when a layer is lost or the batch is not whole afterwards.';
+  static override examples = [
+    '<%= config.bin %> batch restore 20260131_235959 --dry-run',
+    '<%= config.bin %> batch restore 20260131_235959 --layer gold --at 2026-02-01T12:00:00Z --yes',
+  ];
+  static override args = {
+    batch: Args.string({ required: true, description: 'Batch id.' }),
+  };
+  static override flags = {
+    layer: Flags.option({
+      options: layers,
+      multiple: true,
+      description: 'Only this layer; may be given several times.',
+    })(),
+    at: Flags.string({
+      helpValue: 'TIME',
+      description: 'The publication of this time (ISO 8601), even when the present one is whole.',
+    }),
+    ...dryRunFlag,
+    ...changeFlags,
+  };
+
+  override async execute(context: CommandContext): Promise<RestoreResult> {
+    const { args, flags } = this.input(BatchRestore);
+    const { objectsToRestore, planRestore, restoreBatch } = await import('../../lake/restore.js');
+    const lake = await context.lake();
+    const plan = await planRestore(lake, {
+      batchId: args.batch,
+      layers: flags.layer ?? layers,
+      at: flags.at === undefined ? undefined : parseTime(flags.at),
+    });
+    const count = objectsToRestore(plan);
+    if (flags['dry-run']) return { ...plan, restored: 0, state: null, findings: [] };
+    if (count > 0) {
+      const what = `${count} objects of batch ${args.batch} will be brought back.`;
+      await context.confirmChange(what, { yes: flags.yes });
+      await restoreBatch(lake, plan, context.job);
+    }
+    const { verifyBatch } = await import('../../lake/verify.js');
+    const scratch = await context.scratch();
+    const { state, findings } = await verifyBatch(lake, args.batch, { ...context.job, scratch });
+    return { ...plan, restored: count, state, findings };
+  }
+
+  protected override exitCode({ layers: plans, findings }: RestoreResult): ExitCode {
+    const lost = plans.some(({ state }) => state === 'lost');
+    return lost || findings.length > 0 ? ExitCode.failed : ExitCode.done;
+  }
+
+  override render(result: RestoreResult, terminal: Terminal): string {
+    const table = renderTable(
+      [
+        { name: 'layer' },
+        { name: 'state' },
+        { name: 'published' },
+        { name: 'objects', align: 'right' },
+        { name: 'problem' },
+      ],
+      result.layers
+        .filter(({ state }) => state !== 'absent')
+        .map(({ layer, state, publishedAt, objects, problem }) => [
+          layer,
+          state,
+          publishedAt ?? '',
+          formatCount(objects.length),
+          problem ?? '',
+        ]),
+      terminal,
+    );
+    const outcome =
+      result.state === null
+        ? 'Nothing was changed.'
+        : `${formatCount(result.restored)} objects were brought back; the batch is ${result.state}.`;
+    const findings = result.findings.map(
+      ({ key, problem, hint }) => `${key}: ${problem}\n  ${hint}`,
+    );
+    return [table, '', outcome, ...findings].join('\n');
+  }
+}
+
+function parseTime(text: string): Date {
+  const time = new Date(text);
+  if (!Number.isNaN(time.getTime())) return time;
+  throw invalid('TIME_INVALID', `"${text}" is not a time.`, {
+    hint: 'Write it like 2026-01-31T23:59:59Z.',
+  });
+}
