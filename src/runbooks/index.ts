@@ -19,8 +19,12 @@ export const catalogue: readonly CatalogueEntry[] = [
   { id: 'inconsistent-rows', load: async () => (await import('./inconsistent-rows.js')).default },
   { id: 'model-crash', load: async () => (await import('./model-crash.js')).default },
   { id: 'parquet-not-found', load: async () => (await import('./parquet-not-found.js')).default },
+  { id: 'purge-batches', load: async () => (await import('./purge-batches.js')).default },
+  { id: 'purge-logs', load: async () => (await import('./purge-logs.js')).default },
   { id: 'relation-not-found', load: async () => (await import('./relation-not-found.js')).default },
   { id: 'silver-missing', load: async () => (await import('./silver-missing.js')).default },
+  { id: 'vacuum', load: async () => (await import('./vacuum.js')).default },
+  { id: 'vacuum-full', load: async () => (await import('./vacuum-full.js')).default },
 ];
 
 export const loadAll = (entries: readonly CatalogueEntry[]): Promise<Runbook[]> =>

@@ -32,7 +32,13 @@ type Input = z.output<typeof inputs>;
 
 const loaded = async (context: StepContext<Input>): Promise<LoadedBatches> => {
   const { loadedBatches } = await import('../maintenance/loaded-batches.js');
-  const { config } = context.services;
+  const { config, home } = context.services;
+  if (!(await context.services.databaseUrl())) {
+    // An embedded server that was never set up serves nothing, and is not set up for that answer.
+    const { embeddedStatus } = await import('../database/embedded/index.js');
+    const { dataDirectory } = await embeddedStatus({ home });
+    if (dataDirectory === null) return { state: 'known', batchIds: new Set() };
+  }
   return loadedBatches(() => context.services.database(), config.database, context.signal);
 };
 

@@ -222,7 +222,7 @@ export const bloat: Check = {
         unit: 'percent',
         threshold,
         evidence: { tables: found, withheld: unclear.map(({ name }) => name) },
-        runbook: { id: 'vacuum', input: { tables: over.map(({ name }) => name), full: true } },
+        runbook: { id: 'vacuum-full', input: { tables: over.map(({ name }) => name) } },
       },
     );
   },
