@@ -9,12 +9,14 @@ export interface PartitionedTable {
 /**
  * Makes an empty table shaped like the parent, without its indexes, that can become the partition
  * for one value of the parent's list key. The check lets PostgreSQL attach it without a scan.
+ * `constants` are values that every row has: they become defaults, and need not be sent.
  */
 export async function createFuturePartition(
   client: DatabaseClient,
   parent: PartitionedTable,
   name: string,
   key: { column: string; value: string },
+  constants: Record<string, string> = {},
 ): Promise<void> {
   const future = quoteTable(parent.schema, name);
   await client.execute(
@@ -23,6 +25,11 @@ export async function createFuturePartition(
   await client.execute(
     `ALTER TABLE ${future} ADD CHECK (${quoteIdentifier(key.column)} IS NOT NULL AND ${quoteIdentifier(key.column)} = ${textLiteral(key.value)})`,
   );
+  for (const [column, value] of Object.entries(constants)) {
+    await client.execute(
+      `ALTER TABLE ${future} ALTER COLUMN ${quoteIdentifier(column)} SET DEFAULT ${textLiteral(value)}`,
+    );
+  }
 }
 
 /** Builds every index of the parent, the primary key included, on the future partition. */

@@ -1,5 +1,5 @@
 /**
- * Columns of the gold table and of the serving table, in order. The serving table holds the customer
+ * Columns of the gold table and of the serving table that differ from row to row, in order. The serving table holds the customer
  * id in place of the pseudonym: the documented erasure statement names it.
  */
 export const factColumns = [
@@ -28,7 +28,7 @@ export const factColumns = [
   'score_votes',
   'score_buyer',
   'score_sentiment',
-  'batch_id',
-  'ingested_at',
-  'pipeline_version',
 ] as const;
+
+/** Columns with one value for the whole batch, in both tables. */
+export const batchColumns = ['batch_id', 'ingested_at', 'pipeline_version'] as const;

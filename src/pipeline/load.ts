@@ -15,7 +15,7 @@ import { type Engine, literal } from '../engine/session.js';
 import type { ManifestTable, PublishedLayer } from '../lake/manifest.js';
 import { requireLayer } from '../lake/publish.js';
 import { failed } from '../system/errors.js';
-import { factColumns } from './fact-columns.js';
+import { batchColumns, factColumns } from './fact-columns.js';
 import { fetchLayerFiles } from './layer-files.js';
 import type { StageContext, StageResult } from './stage.js';
 import { openStageEngine } from './transform.js';
@@ -160,7 +160,7 @@ async function replaceFacts(
   // Sorts for the indexes and the summary stay in memory up to here; they belong to this transaction.
   await client.execute("SET LOCAL maintenance_work_mem = '256MB'; SET LOCAL work_mem = '64MB'");
   const partition = `${parent.table}_${batchId}_${randomBytes(4).toString('hex')}`;
-  await createFuturePartition(client, parent, partition, key);
+  await createFuturePartition(client, parent, partition, key, await batchValues(work, paths));
   const sent = await sendFiles(work, quoteTable(parent.schema, partition), paths);
   await buildPartitionIndexes(client, parent, partition);
   await replacePartitions(client, parent, partition, key);
@@ -175,6 +175,18 @@ async function replaceFacts(
     [batchId, context.now(), sent.rows, source.snapshotAt, JSON.stringify(gold.manifest.settings)],
   );
   return { ...sent, superseded: false };
+}
+
+/** The values that are the same in all rows of the batch; none when it has no rows. */
+async function batchValues({ engine }: LoadWork, paths: string[]): Promise<Record<string, string>> {
+  const columns = batchColumns.map((name) => `CAST(${name} AS VARCHAR) AS ${name}`);
+  const [values = {}, ...others] = await engine.rows<Record<string, string>>(
+    `SELECT DISTINCT ${columns.join(', ')} FROM ${parquetSource(paths)}`,
+  );
+  if (others.length === 0) return values;
+  throw failed('GOLD_MIXED', `The gold files hold rows of ${others.length + 1} different runs.`, {
+    hint: 'Run the model stage of this batch again.',
+  });
 }
 
 /** Copies the gold files one by one; while one is sent, the engine prepares the next. */

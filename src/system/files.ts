@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errorCode, failed, type OperatorError } from './errors.js';
 
@@ -35,7 +35,7 @@ export interface WriteOptions {
  */
 export async function writeFileAtomic(
   path: string,
-  data: string | Uint8Array,
+  data: string | Uint8Array | AsyncIterable<string>,
   options: WriteOptions = {},
 ): Promise<void> {
   await makeDirectory(dirname(path));
@@ -43,7 +43,7 @@ export async function writeFileAtomic(
   let handle: FileHandle | undefined;
   try {
     handle = await open(temporary, 'wx', options.mode ?? 0o666);
-    await handle.writeFile(data);
+    await writeFile(handle, data);
     await handle.sync();
     await handle.close();
     handle = undefined;

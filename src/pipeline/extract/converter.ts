@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RowFile } from '../../database/row-file.js';
 import { describeParquet, writeParquet } from '../../engine/parquet.js';
@@ -5,7 +6,6 @@ import type { Engine } from '../../engine/session.js';
 import { escapes as allEscapes, type Escapes, otherEscapesMarker } from '../../engine/types.js';
 import type { DraftFile } from '../../lake/publish.js';
 import { errorMessage, failed, isOperatorError } from '../../system/errors.js';
-import { syncFile } from '../../system/files.js';
 import {
   type ChunkSource,
   chunkQuery,
@@ -63,8 +63,6 @@ export class Converter {
       return describe(engine, plan, path);
     });
     this.#freePaths.push(chunk.path);
-    // Publishing has to wait for the disk: less so when it has had the time till then.
-    await syncFile(path);
     if (file.rows !== chunk.rows) throw countMismatch(plan.table.name, chunk.rows, file.rows);
     return file;
   }
@@ -72,15 +70,20 @@ export class Converter {
   /** Writes a file of no rows. */
   empty(plan: TablePlan, path: string): Promise<DraftFile> {
     return this.#withEngine(async (engine) => {
-      await writeParquet(engine, emptyQuery(plan), path, parquetOptions);
+      await writeParquet(engine, emptyQuery(plan), path);
       return describe(engine, plan, path);
     });
+  }
+
+  /** Removes the chunks; the disk need not be told of what it has not been given yet. */
+  async dispose(): Promise<void> {
+    await Promise.all(this.#freePaths.map((path) => rm(path, { force: true })));
   }
 
   async #write(engine: Engine, plan: TablePlan, source: ChunkSource, path: string): Promise<void> {
     const name = plan.table.name;
     const write = async (escapes: Escapes) =>
-      writeParquet(engine, chunkQuery(plan, source, escapes), path, parquetOptions);
+      writeParquet(engine, chunkQuery(plan, source, escapes), path);
     try {
       if (!this.#escaped.has(name)) {
         try {
@@ -138,12 +141,6 @@ async function explain(
   const unfit = plan.columns.filter((_, index) => row[`fits${index}`] === false);
   return unfit.length === 0 ? error : new Unfit(unfit.map(({ name }) => name));
 }
-
-/**
- * The fastest level: bronze is written in step with the database's sending, and read once or
- * twice. A higher one takes half as long again for files a seventh smaller.
- */
-const parquetOptions = { compressionLevel: 1 };
 
 export const countMismatch = (table: string, sent: number, kept: number) =>
   failed(

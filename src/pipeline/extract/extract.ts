@@ -244,5 +244,6 @@ async function copyTables(work: CopyWork, plans: readonly TablePlan[]): Promise<
       return asText(plan, columns);
     });
   }
+  await converter.dispose();
   return plans.flatMap(({ table }) => done.get(table.name) ?? []);
 }
