@@ -48,6 +48,11 @@ export const healthSchema = z.strictObject({
     .nonnegative()
     .default(1000)
     .describe('Tables with fewer dead rows are not judged.'),
+  analyzeGraceMinutes: z
+    .number()
+    .nonnegative()
+    .default(60)
+    .describe('How long after an ANALYZE changes are left to autovacuum before they are judged.'),
   neonProject: z
     .string()
     .min(1)

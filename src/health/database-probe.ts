@@ -100,6 +100,8 @@ export class DatabaseProbe {
         this.#opened += 1;
         const client = await this.#tryOpen();
         if (client !== undefined) return client;
+        // The first may have come free meanwhile.
+        continue;
       }
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }

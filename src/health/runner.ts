@@ -65,9 +65,14 @@ export async function runChecks(
 ): Promise<HealthReport> {
   const at = sources.now().toISOString();
   const started = performance.now();
-  const results = await Promise.all(
-    checks.map((check) => runCheck(check, sources, signal, withheld)),
-  );
+  throwIfAborted(signal);
+  const over = new AbortController();
+  const stopped = new Promise<void>((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true, signal: over.signal });
+  });
+  const surroundings = { sources, stopped, signal, withheld };
+  const results = await Promise.all(checks.map((check) => runCheck(check, surroundings)));
+  over.abort();
   throwIfAborted(signal);
   const counts = Object.fromEntries(checkStates.map((state) => [state, 0])) as Record<
     CheckState,
@@ -91,38 +96,39 @@ function overall(counts: Record<CheckState, number>): CheckState {
   return found ?? 'skipped';
 }
 
-async function runCheck(
-  check: Check,
-  sources: SharedSources,
-  signal: AbortSignal,
-  withheld: Partial<Record<Need, string>>,
-): Promise<CheckResult> {
+interface Surroundings {
+  sources: SharedSources;
+  signal: AbortSignal;
+  /** Resolves when the signal fires. */
+  stopped: Promise<void>;
+  withheld: Partial<Record<Need, string>>;
+}
+
+async function runCheck(check: Check, surroundings: Surroundings): Promise<CheckResult> {
+  const { withheld } = surroundings;
   const reasons = check.needs.map((need) => withheld[need]).filter((why) => why !== undefined);
   if (reasons[0] !== undefined) {
     return present(check, { state: 'skipped', summary: reasons[0] }, 0);
   }
   const started = performance.now();
-  const finding = await limited(check, sources, signal);
+  const finding = await limited(check, surroundings);
   return present(check, finding, (performance.now() - started) / 1000);
 }
 
 /** The finding, within the time limit. Never rejects. */
-async function limited(
-  check: Check,
-  sources: SharedSources,
-  signal: AbortSignal,
-): Promise<Finding> {
+async function limited(check: Check, { sources, signal, stopped }: Surroundings): Promise<Finding> {
   const limit = check.timeoutSeconds ?? sources.config.health.timeoutSeconds;
   const over = new AbortController();
-  const ended = AbortSignal.any([signal, over.signal]);
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<Finding>((resolve) => {
-    const give = () => resolve(failure(check, new Error(`No answer within ${limit} s.`)));
-    timer = setTimeout(give, limit * 1000);
-    signal.addEventListener('abort', give, { once: true, signal: over.signal });
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limit * 1000);
   });
+  const unanswered = Promise.race([late, stopped]).then(() =>
+    failure(check, new Error(`No answer within ${limit} s.`)),
+  );
+  const context = { ...sources, signal: AbortSignal.any([signal, over.signal]) };
   try {
-    return await Promise.race([attempt(check, { ...sources, signal: ended }), late]);
+    return await Promise.race([attempt(check, context), unanswered]);
   } finally {
     clearTimeout(timer);
     over.abort();

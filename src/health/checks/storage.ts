@@ -52,9 +52,6 @@ interface TableStatistics {
   sinceAnalyze: number | null;
 }
 
-/** Autovacuum comes round once a minute: what changed since is its business for a while, in seconds. */
-const graceSeconds = 3600;
-
 /**
  * The tables of the schemas we work in. Partitioned parents hold nothing themselves and are left
  * out. Sizes come from relpages: the functions for sizes would wait for locks.
@@ -133,7 +130,7 @@ export const staleStatistics: Check = {
   needs: ['database'],
   run: async ({ config, database }) => {
     const all = await statistics(await database(), config);
-    const { smallestDeadRows, changedRowsPercent: threshold } = config.health;
+    const { smallestDeadRows, analyzeGraceMinutes, changedRowsPercent: threshold } = config.health;
     const unclear = all.filter(forgotten);
     // A table that nobody writes to needs no new statistics, however old they are; and one that was
     // never analyzed while autovacuum is on is new.
@@ -141,7 +138,7 @@ export const staleStatistics: Check = {
       .filter(
         (table) =>
           !forgotten(table) &&
-          (table.sinceAnalyze ?? 0) > graceSeconds &&
+          (table.sinceAnalyze ?? 0) > analyzeGraceMinutes * 60 &&
           Number(table.changed) >= smallestDeadRows,
       )
       .map(({ name, live, changed }) => ({
