@@ -9,7 +9,7 @@ import { type Key, type Lake, type LakeObject, type Layer, layers } from './lake
 import { batchLeaseName, batchPrefix, checkBatchId, manifestKey, parseBatchKey } from './layout.js';
 import { type LeaseRecord, listLeases } from './lease.js';
 import type { Manifest } from './manifest.js';
-import { batchIds, batchNotFound, parseManifest, sha256Of } from './published.js';
+import { batchIds, batchNotFound, listLayer, parseManifest, sha256Of } from './published.js';
 
 export interface ListOptions {
   now: () => Date;
@@ -27,7 +27,7 @@ export async function listBatches(lake: Lake, options: ListOptions): Promise<Bat
   const live = await liveLeases(lake, options.now());
   const found = new Map<string, Map<Key, LakeObject>>();
   for (const layer of layers) {
-    for await (const object of lake.list(`${layer}/batch=`)) {
+    for await (const object of listLayer(lake, layer, `${layer}/batch=`)) {
       const batchId = parseBatchKey(object.key)?.batchId;
       if (batchId === undefined) continue;
       const objects = found.get(batchId) ?? new Map<Key, LakeObject>();
@@ -90,7 +90,7 @@ async function inspectBatch(
   const holder = (await liveLeases(lake, options.now())).get(batchLeaseName(batchId));
   const objects = new Map<Key, LakeObject>();
   for (const layer of layers) {
-    for await (const object of lake.list(batchPrefix(layer, batchId))) {
+    for await (const object of listLayer(lake, layer, batchPrefix(layer, batchId))) {
       objects.set(object.key, object);
     }
   }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { failed, invalid } from '../system/errors.js';
-import { type Lake, type Layer, layers } from './lake.js';
+import { failed, invalid, isOperatorError } from '../system/errors.js';
+import { type Key, type Lake, type LakeObject, type Layer, layers } from './lake.js';
 import { checkBatchId, manifestKey, parseBatchKey } from './layout.js';
 import type { Manifest, PublishedLayer } from './manifest.js';
 
@@ -88,11 +88,28 @@ export function batchNotFound(lake: Lake, batchId: string, known: readonly strin
   });
 }
 
+/**
+ * What lies in one layer. The raw layer holds no batches of the pipeline, and analysts have no
+ * rights on it: to them it is empty.
+ */
+export async function* listLayer(
+  lake: Lake,
+  layer: Layer,
+  prefix: Key,
+): AsyncGenerator<LakeObject> {
+  try {
+    yield* lake.list(prefix);
+  } catch (error) {
+    const denied = isOperatorError(error) && error.code === 'LAKE_ACCESS_DENIED';
+    if (layer !== 'raw' || !denied) throw error;
+  }
+}
+
 /** Ids of all batches of which the lake holds anything, oldest first. */
 export async function batchIds(lake: Lake): Promise<string[]> {
   const ids = new Set<string>();
   for (const layer of layers) {
-    for await (const { key } of lake.list(`${layer}/batch=`)) {
+    for await (const { key } of listLayer(lake, layer, `${layer}/batch=`)) {
       const batch = parseBatchKey(key);
       if (batch !== undefined) ids.add(batch.batchId);
     }
