@@ -190,9 +190,9 @@ export const fitsQuery = (plan: TablePlan, chunk: ChunkSource): string =>
 /** One row: for each escape of COPY's text format, by position, whether a field holds it. */
 export const escapesQuery = (plan: TablePlan, chunk: ChunkSource): string =>
   `SELECT ${allEscapes
-    .map((escape, index) => {
+    .map((sequence, index) => {
       const found = plan.columns.map(
-        (_, field) => `contains(${fieldName(field)}, ${literal(escape)})`,
+        (_, field) => `contains(${fieldName(field)}, ${literal(sequence)})`,
       );
       return `coalesce(bool_or(${found.map((one) => `coalesce(${one}, false)`).join(' OR ')}), false) AS escape${index}`;
     })
