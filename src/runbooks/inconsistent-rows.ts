@@ -5,6 +5,7 @@ import type { PlanTarget } from './engine/plan.js';
 import { databaseOf, reading, servedBatches } from './support/context.js';
 import { findReruns, listing, look, orUnknown } from './support/evidence.js';
 import { type BatchInput, batchInput } from './support/inputs.js';
+import { deadRows, deadShare } from './support/limits.js';
 import { repairTarget, rerunSteps } from './support/rerun.js';
 import { servedCounts } from './support/served.js';
 
@@ -72,10 +73,6 @@ const plannedViews = ({ plan, services }: Context): string[] =>
   (plan?.targets ?? [])
     .filter(({ type }) => type === 'view')
     .map(({ name }) => name.slice(services.config.serving.schema.length + 1));
-
-/** From this many rows, and this share of the table, on, dead rows are worth a VACUUM. */
-const deadRows = 10_000;
-const deadShare = 0.2;
 
 export default defineRunbook({
   id: 'inconsistent-rows',
@@ -254,15 +251,13 @@ export default defineRunbook({
       run: (context) =>
         orUnknown(() =>
           reading(context, 'dead rows', async (client) => {
+            const { deadTables } = await import('../diagnosis/pressure.js');
             const { serving, source } = context.services.config;
-            const rows = await client.query<{ name: string }>(
-              `SELECT schemaname || '.' || relname AS name FROM pg_stat_user_tables
-               WHERE schemaname = ANY ($1::text[]) AND n_dead_tup > $2
-                 AND n_dead_tup > $3 * (n_live_tup + n_dead_tup) ORDER BY n_dead_tup DESC`,
-              [[serving.schema, source.schema], deadRows, deadShare],
-            );
             return listing(
-              rows.map(({ name }) => name),
+              await deadTables(client, [serving.schema, source.schema], {
+                rows: deadRows,
+                share: deadShare,
+              }),
               { none: 'No table has many.', some: 'Many dead rows', state: 'warning' },
               'tables',
             );

@@ -10,21 +10,25 @@ export interface CatalogueEntry {
 
 /** The built-in runbooks, by id. */
 export const catalogue: readonly CatalogueEntry[] = [
-  { id: 'corrupt-batch', load: async () => (await import('./corrupt-batch.js')).default },
-  {
     id: 'database-connection',
     load: async () => (await import('./database-connection.js')).default,
-  },
+  {
+  { id: 'corrupt-batch', load: async () => (await import('./corrupt-batch.js')).default },
   { id: 'gold-incomplete', load: async () => (await import('./gold-incomplete.js')).default },
   { id: 'inconsistent-rows', load: async () => (await import('./inconsistent-rows.js')).default },
+  { id: 'join-out-of-memory', load: async () => (await import('./join-out-of-memory.js')).default },
   { id: 'model-crash', load: async () => (await import('./model-crash.js')).default },
   { id: 'parquet-not-found', load: async () => (await import('./parquet-not-found.js')).default },
   { id: 'purge-batches', load: async () => (await import('./purge-batches.js')).default },
   { id: 'purge-logs', load: async () => (await import('./purge-logs.js')).default },
+  { id: 'reject-rate', load: async () => (await import('./reject-rate.js')).default },
   { id: 'relation-not-found', load: async () => (await import('./relation-not-found.js')).default },
+  { id: 's3-errors', load: async () => (await import('./s3-errors.js')).default },
   { id: 'silver-missing', load: async () => (await import('./silver-missing.js')).default },
+  { id: 'slow-at-peak', load: async () => (await import('./slow-at-peak.js')).default },
   { id: 'vacuum', load: async () => (await import('./vacuum.js')).default },
   { id: 'vacuum-full', load: async () => (await import('./vacuum-full.js')).default },
+  },
 ];
 
 export const loadAll = (entries: readonly CatalogueEntry[]): Promise<Runbook[]> =>

@@ -24,6 +24,8 @@ describe('inconsistent-rows', () => {
     const before = await world.picture();
     const report = await world.repair(inconsistentRows);
     expect(report).toMatchObject({ state: 'succeeded', plan: { targets: [] }, branch: null });
+    const states = report.steps.flatMap(({ finding }) => finding?.state ?? []);
+    expect(new Set(states)).toEqual(new Set(['ok']));
     expect(await world.picture()).toEqual(before);
   });
 
