@@ -10,10 +10,11 @@ export interface CatalogueEntry {
 
 /** The built-in runbooks, by id. */
 export const catalogue: readonly CatalogueEntry[] = [
+  { id: 'corrupt-batch', load: async () => (await import('./corrupt-batch.js')).default },
+  {
     id: 'database-connection',
     load: async () => (await import('./database-connection.js')).default,
-  {
-  { id: 'corrupt-batch', load: async () => (await import('./corrupt-batch.js')).default },
+  },
   { id: 'gold-incomplete', load: async () => (await import('./gold-incomplete.js')).default },
   { id: 'inconsistent-rows', load: async () => (await import('./inconsistent-rows.js')).default },
   { id: 'join-out-of-memory', load: async () => (await import('./join-out-of-memory.js')).default },
@@ -28,7 +29,6 @@ export const catalogue: readonly CatalogueEntry[] = [
   { id: 'slow-at-peak', load: async () => (await import('./slow-at-peak.js')).default },
   { id: 'vacuum', load: async () => (await import('./vacuum.js')).default },
   { id: 'vacuum-full', load: async () => (await import('./vacuum-full.js')).default },
-  },
 ];
 
 export const loadAll = (entries: readonly CatalogueEntry[]): Promise<Runbook[]> =>
