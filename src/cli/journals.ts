@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import type { JournalReport } from '../health/context.js';
-import { readJournal, runsDirectory } from '../runbooks/engine/journal.js';
+import { isRunId, readJournal, runsDirectory } from '../runbooks/engine/journal.js';
 import { errorCode, errorMessage } from '../system/errors.js';
 
 /** How many of the newest runs are looked at; reading thousands would take longer than all else. */
@@ -15,6 +15,7 @@ export async function checkJournals(home: string): Promise<JournalReport> {
   const runIds = names
     .filter((name) => name.endsWith('.jsonl'))
     .map((name) => name.slice(0, -'.jsonl'.length))
+    .filter(isRunId)
     // Run ids begin with their time.
     .sort()
     .slice(-mostRuns);

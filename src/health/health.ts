@@ -6,7 +6,7 @@ import { type Availability, databaseAvailability } from './availability.js';
 import { type Check, type Need, ok, unknown } from './check.js';
 import type { HealthSources } from './context.js';
 import { DatabaseProbe } from './database-probe.js';
-import { surveyLake } from './lake-survey.js';
+import { lakeDirectories, surveyLake } from './lake-survey.js';
 import { type HealthReport, runChecks } from './runner.js';
 
 export interface HealthOptions
@@ -49,6 +49,7 @@ export async function examine(options: HealthOptions): Promise<HealthReport> {
       surveyLake(await options.lake(), {
         now: options.now,
         recentBatches: config.health.recentBatches,
+        directories: lakeDirectories(config, options.home),
         signal: ended,
       }),
   });

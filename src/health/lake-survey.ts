@@ -1,6 +1,11 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Config } from '../config/schema.js';
 import { type BatchDetails, showBatch } from '../lake/batches.js';
 import { type Key, type Lake, type LakeObject, type Layer, layers } from '../lake/lake.js';
 import { leasesPrefix, logsPrefix, parseBatchKey, probePrefix } from '../lake/layout.js';
+import { errorCode, unreachable } from '../system/errors.js';
+import { describeFileError } from '../system/files.js';
 
 /** After this a probe belongs to nobody any more. */
 const probeMilliseconds = 3_600_000;
@@ -23,12 +28,40 @@ export interface LakeSurvey {
   recent(): Promise<BatchDetails[]>;
 }
 
+/** Directories of a local lake; none of one that is elsewhere. */
+export function lakeDirectories(config: Config, home: string): string[] {
+  const paths = layers
+    .map((layer) => config.lake.layers[layer])
+    .filter(({ kind }) => (kind ?? config.lake.kind) === 'local')
+    .map(({ path }) => path ?? config.lake.path ?? join(home, 'data'));
+  return [...new Set(paths)];
+}
+
+async function requireDirectory(path: string): Promise<void> {
+  const stats = await stat(path).catch((error: unknown) => {
+    // Made by the first write.
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw describeFileError(error, path);
+  });
+  if (stats === undefined || stats.isDirectory()) return;
+  throw unreachable('LAKE_UNREACHABLE', `The lake ${path} is no directory.`, {
+    hint: 'Move what lies there, mount the disk, or correct lake.path.',
+  });
+}
+
 /** Lists the lake once. Errors are those of the lake. */
 export async function surveyLake(
   lake: Lake,
-  options: { now: () => Date; recentBatches: number; signal: AbortSignal },
+  options: {
+    now: () => Date;
+    recentBatches: number;
+    /** Of a local lake: to list what is no directory finds nothing, as in an empty lake. */
+    directories: readonly string[];
+    signal: AbortSignal;
+  },
 ): Promise<LakeSurvey> {
   const started = performance.now();
+  for (const path of options.directories) await requireDirectory(path);
   const survey = {
     bytes: 0,
     objects: 0,

@@ -1,8 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import type { Config } from '../../config/schema.js';
-import { layers } from '../../lake/lake.js';
+import { dirname } from 'node:path';
 import { probeKey } from '../../lake/layout.js';
 import { formatBytes, formatCount } from '../../system/duration.js';
 import { errorCode } from '../../system/errors.js';
@@ -18,6 +16,7 @@ import {
   unknown,
   worse,
 } from '../check.js';
+import { lakeDirectories } from '../lake-survey.js';
 
 /** The lake as a store: whether it can be read and written, and how full it is. */
 
@@ -102,15 +101,6 @@ export const space: Check = {
   },
 };
 
-/** Directories that the tool writes to on this machine. */
-function localPlaces(config: Config, home: string): string[] {
-  const paths = layers
-    .map((layer) => config.lake.layers[layer])
-    .filter(({ kind }) => (kind ?? config.lake.kind) === 'local')
-    .map(({ path }) => path ?? config.lake.path ?? join(home, 'data'));
-  return [...new Set([home, ...paths])];
-}
-
 /** A directory that is still to be made lies on the disk of the next one above it. */
 async function fileSystemOf(path: string) {
   for (let at = path; ; at = dirname(at)) {
@@ -130,7 +120,7 @@ export const disk: Check = {
   run: async ({ config, home }) => {
     const threshold = config.health.diskPercent;
     const found = await Promise.all(
-      localPlaces(config, home).map(async (path) => {
+      [...new Set([home, ...lakeDirectories(config, home)])].map(async (path) => {
         const { blocks, bfree, bavail, bsize } = await fileSystemOf(path);
         // As df: what only root may take counts neither as used nor as free.
         const used = blocks - bfree;

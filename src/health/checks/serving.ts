@@ -36,15 +36,22 @@ export const servedBatch: Check = {
   needs: ['database', 'lake'],
   run: async ({ database, lake }) => {
     const [load] = await (await database()).query<Load>(loadsSql);
-    const recent = await (await lake()).recent();
+    const survey = await lake();
+    const recent = await survey.recent();
     const newest = recent.find(({ layers }) => layers.includes('gold'))?.batchId;
     const evidence = { served: load?.batch_id ?? null, newestGold: newest ?? null };
     if (newest === undefined) {
-      return load === undefined
-        ? skipped('no gold was made yet', { evidence })
-        : skipped(`${load.batch_id} is served; the lake holds no gold to compare with`, {
-            evidence,
-          });
+      if (load === undefined) return skipped('no gold was made yet', { evidence });
+      if (survey.batchIds.length > 0) {
+        return skipped(`${load.batch_id} is served; the newest batches have no gold yet`, {
+          evidence,
+        });
+      }
+      return critical(`${load.batch_id} is served, and the lake holds no batch at all`, {
+        evidence,
+        runbook: { id: 'parquet-not-found', input: { batchId: load.batch_id } },
+        next: 'Check lake.path and the disk or buckets behind it.',
+      });
     }
     const cure = {
       evidence,
