@@ -193,10 +193,8 @@ export default defineRunbook({
       title: 'Approve the deletion',
       why: 'Nothing brings a deleted batch back, except an old version where the bucket keeps them.',
       manual: () => 'reviewops batch purge --plan HASH',
-      name: ({ plan: shown }) => {
-        const targets = shown?.targets ?? [];
-        return targets.length === 1 ? (targets[0]?.name ?? '') : `${targets.length}-batches`;
-      },
+      // A weekly script knows this name before it knows how many there are.
+      name: ({ input: { batchIds } }) => (batchIds?.length === 1 ? (batchIds[0] ?? '') : 'batches'),
       question: ({ plan: shown }) => `${shown?.summary} This cannot be undone.`,
     },
     {

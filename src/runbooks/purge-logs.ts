@@ -85,7 +85,7 @@ export default defineRunbook({
       title: 'Approve the deletion',
       why: 'Nothing brings a deleted log back.',
       manual: () => 'reviewops logs purge --plan HASH',
-      name: ({ plan: shown }) => `${shown?.totals.objects}-logs`,
+      name: () => 'logs',
       question: ({ plan: shown }) => `${shown?.summary} This cannot be undone.`,
     },
     {

@@ -45,7 +45,7 @@ describe('purge-batches', () => {
     expect(await batchesIn(world.lake)).toEqual({ [january]: 9, [march]: 9 });
     expect(await keysOf(world.lake, 'leases/')).toEqual([]);
     const [question] = questions;
-    expect(question).toMatchObject({ name: february, count: 1, risk: 'destroy' });
+    expect(question).toMatchObject({ name: 'batches', count: 1, risk: 'destroy' });
     expect(report.plan).toMatchObject({
       targets: [
         {
@@ -148,6 +148,25 @@ describe('purge-batches', () => {
     const { report } = await world.run(purgeBatches, { corrupt: true });
     expect(report.plan?.targets.map(({ name }) => name)).toEqual([february]);
     expect(Object.keys(await batchesIn(world.lake))).toEqual([january, march]);
+  });
+
+  // boto3#507, aws-sdk-go-v2#2607: a store answers 200, and the object is still there.
+  it('does not believe the store: what is still listed was not deleted', async () => {
+    await threeBatches(false);
+    const { lake } = world;
+    const forgetful = watchRemovals(lake, () => undefined);
+    world.services.lake = async () =>
+      new Proxy(forgetful, {
+        get: (target, name) =>
+          name === 'remove'
+            ? (keys: readonly string[]) =>
+                target.remove(keys.filter((key) => !key.endsWith('part-00001.parquet')))
+            : (Reflect.get(target, name) as unknown),
+      });
+    const { report } = await world.run(purgeBatches, { batchIds: [january] });
+    expect(report).toMatchObject({ state: 'failed', exitCode: 4, error: { code: 'NOT_VERIFIED' } });
+    expect(report.reason).toMatch(/3 objects are still there/);
+    expect(await batchesIn(lake)).toMatchObject({ [january]: 3 });
   });
 
   it('stopped by Ctrl-C between two groups, it is resumed and ends where it would have', async () => {

@@ -46,7 +46,7 @@ describe('purge-logs', () => {
     const { ask, questions } = listening(yes('ada'));
     const { report } = await world.run(purgeLogs, {}, { ask });
     expect(report).toMatchObject({ state: 'succeeded', exitCode: 0 });
-    expect(questions[0]).toMatchObject({ name: '5-logs', risk: 'destroy' });
+    expect(questions[0]).toMatchObject({ name: 'logs', count: 3, risk: 'destroy' });
     expect(report.plan?.targets.map(({ name, state }) => [name, state.objects])).toEqual([
       ['lake 2025-12', 1],
       ['lake 2026-01', 2],

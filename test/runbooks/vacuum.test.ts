@@ -111,7 +111,7 @@ describe('vacuum', () => {
     const { ask, questions } = listening(no('ada'));
     const { report } = await world.run(vacuumFull, { tables: ['review'] }, { ask });
     expect(report).toMatchObject({ state: 'aborted', exitCode: 3 });
-    expect(questions[0]).toMatchObject({ risk: 'destroy', name: 'amazon.review' });
+    expect(questions[0]).toMatchObject({ risk: 'destroy', name: 'review' });
     expect(report.plan?.notes[0]).toMatch(/ACCESS EXCLUSIVE/);
     expect(report.plan?.notes[1]).toBe('Duration: unknown; nothing like it has been measured.');
     expect(step(report, 'space')?.finding?.state).toBe('ok');

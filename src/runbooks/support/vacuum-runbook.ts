@@ -82,10 +82,7 @@ export const vacuumRunbook = (
           : 'It costs input and output while it runs.',
         manual: () =>
           full ? 'reviewops db vacuum --full --plan HASH' : 'reviewops db vacuum --yes',
-        name: ({ plan }) => {
-          const tables = (plan?.targets ?? []).filter(({ type }) => type === 'table');
-          return tables.length === 1 ? (tables[0]?.name ?? '') : `${tables.length}-tables`;
-        },
+        name: ({ input: { tables } }) => (tables?.length === 1 ? (tables[0] ?? '') : 'tables'),
         question: ({ plan }) =>
           full ? `${plan?.summary} Nobody can use a table meanwhile.` : `${plan?.summary}`,
       },
