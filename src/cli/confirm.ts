@@ -31,8 +31,10 @@ export async function confirmChange(
 export interface Destruction {
   /** What will be gone, with the count: `3 batches (12 GB) will be deleted.` */
   what: string;
-  /** What a person types, and `--confirm` takes. */
+  /** What `--confirm` takes, and a person types. */
   name: string;
+  /** What a person types where the name alone says too little: `NAME COUNT`. */
+  typed?: string | undefined;
   /** The hash of the plan that was shown; `--plan` takes it. */
   planHash?: string | undefined;
 }
@@ -61,8 +63,9 @@ export async function confirmDestruction(
   if (!host.interactive) {
     throw confirmationRequired(target.what, planCommand(host.argv, target));
   }
-  const answer = await host.ask(`${target.what}\nType ${target.name} to go on: `);
-  if (answer?.trim() !== target.name) throw declined();
+  const typed = target.typed ?? target.name;
+  const answer = await host.ask(`${target.what}\nType ${typed} to go on: `);
+  if (answer?.trim() !== typed) throw declined();
 }
 
 const planCommand = (argv: readonly string[], target: Destruction): string =>

@@ -41,6 +41,12 @@ export interface CommandContext extends JobContext {
   /** A private directory under `<home>/tmp`, removed when the command ends. */
   scratch(): Promise<string>;
 
+  /** Asks the person at the terminal for a line; undefined when the input ended. */
+  ask(question: string): Promise<string | undefined>;
+  /** A piece of a result that is a stream, to stdout. */
+  write(text: string): Promise<void>;
+  /** After Ctrl-C the work may take this many seconds to reach its safe point, instead of two. */
+  allowCleanUp(seconds: number): void;
   /** To stderr, and into `warnings` of the JSON document. Shown under --quiet too. */
   warn(message: string): void;
   /** Needs `--yes` or a person's yes; throws `CONFIRMATION_REQUIRED` or `DECLINED` (exit 3). */

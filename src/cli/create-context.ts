@@ -11,7 +11,7 @@ import { ask } from './ask.js';
 import { confirmChange, confirmDestruction } from './confirm.js';
 import type { CommandContext } from './context.js';
 import { watchInterrupts } from './interrupt.js';
-import { errorDocument, noteText } from './output.js';
+import { errorDocument, noteText, writeResult } from './output.js';
 import { ProgressView } from './progress.js';
 import { makeScratch, removeScratch } from './scratch.js';
 import { paint, wantsColor } from './terminal.js';
@@ -155,6 +155,11 @@ export function createContext(
       return scratchDirectory;
     },
     warn,
+    ask: confirmHost.ask,
+    write: async (text) => {
+      await writeResult(text, ExitCode.done);
+    },
+    allowCleanUp: interrupt.allowCleanUp,
     confirmChange: (what, answers) => confirmChange(confirmHost, what, answers),
     confirmDestruction: (target, answers) => confirmDestruction(confirmHost, target, answers),
   };

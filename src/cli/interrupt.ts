@@ -2,8 +2,8 @@ import { ExitCode, interrupted } from '../system/errors.js';
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** How long a command may clean up after the first signal, in milliseconds. */
-const grace = 1800;
+/** How long a command may usually clean up after the first signal, in milliseconds. */
+const usualGrace = 1800;
 
 export interface InterruptOptions {
   /** Told once, at the first signal. */
@@ -14,6 +14,8 @@ export interface InterruptOptions {
 
 export interface Interrupt {
   signal: AbortSignal;
+  /** Gives the cleanup this many seconds. */
+  allowCleanUp(seconds: number): void;
   /** Stops listening; the command has ended. */
   dispose(): void;
 }
@@ -26,6 +28,7 @@ export interface Interrupt {
 export function watchInterrupts(options: InterruptOptions): Interrupt {
   const controller = new AbortController();
   let overdue: NodeJS.Timeout | undefined;
+  let grace = usualGrace;
   const leave = (why: 'impatient' | 'overdue') => {
     options.leave(why);
     process.exit(ExitCode.interrupted);
@@ -45,6 +48,9 @@ export function watchInterrupts(options: InterruptOptions): Interrupt {
   for (const name of signals) process.on(name, onSignal);
   return {
     signal: controller.signal,
+    allowCleanUp: (seconds) => {
+      grace = seconds * 1000;
+    },
     dispose: () => {
       clearTimeout(overdue);
       for (const name of signals) process.off(name, onSignal);

@@ -8,9 +8,15 @@ const steering = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /** One JSON document with a newline: redacted, and safe to print to a terminal. */
 function jsonDocument(document: object): string {
-  const text = JSON.stringify(redactDeep(plain(document)), null, 2);
-  return `${text.replace(steering, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`;
+  return `${safeJson(JSON.stringify(redactDeep(plain(document)), null, 2))}\n`;
 }
+
+/** A document on one line, for streams. */
+export const jsonLine = (document: object): string =>
+  `${safeJson(JSON.stringify(redactDeep(plain(document))))}\n`;
+
+const safeJson = (text: string): string =>
+  text.replace(steering, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 /** What JSON makes of the value; integers beyond its numbers become strings. */
 const plain = (value: object): unknown =>

@@ -22,6 +22,8 @@ const plainDelay = 1000;
 /** How often the live lines are redrawn, in milliseconds. */
 const liveInterval = 100;
 
+const marks = { good: ['green', '✓'], warning: ['yellow', '!'], bad: ['red', '✗'] } as const;
+
 interface Task {
   name: string;
   startedAt: number;
@@ -127,7 +129,8 @@ export class ProgressView {
   #finished(event: ProgressEvent & { type: 'finished' }): void {
     this.#end(event.task);
     const summary = event.summary === undefined ? '' : `: ${event.summary}`;
-    const tick = this.#options.live ? `${paint(this.#options.terminal, 'green', '✓')} ` : '';
+    const [style, sign] = marks[event.mark ?? 'good'];
+    const tick = this.#options.live ? `${paint(this.#options.terminal, style, sign)} ` : '';
     this.print(`${tick}${event.task}${summary} (${formatSeconds(event.seconds)})`);
   }
 

@@ -50,7 +50,7 @@ const userName = (): string => {
 
 /** The present process as an owner. */
 export const thisProcess = (): Owner => ({
-  user: process.env.REVIEWOPS_OPERATOR ?? userName(),
+  user: process.env.REVIEWOPS_OPERATOR?.trim() || userName(),
   host: hostname(),
   pid: process.pid,
   startedAt: startTicks(process.pid),

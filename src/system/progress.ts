@@ -9,7 +9,8 @@ export type ProgressEvent =
       total?: number;
       unit: ProgressUnit;
     }
-  | { type: 'finished'; task: string; seconds: number; summary?: string }
+  /** `mark`: how the end looks where it was no plain success. */
+  | { type: 'finished'; task: string; seconds: number; summary?: string; mark?: 'warning' | 'bad' }
   | { type: 'notice'; message: string }
   | { type: 'warning'; message: string };
 

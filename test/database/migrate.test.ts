@@ -39,8 +39,9 @@ describe('migrate', () => {
 
     const results = await Promise.all([1, 2, 3].map(() => migrate(database.target, config, job)));
 
-    expect(results.map(({ applied }) => applied.length).sort()).toEqual([0, 0, 3]);
-    expect(results.map(({ alreadyApplied }) => alreadyApplied).sort()).toEqual([0, 3, 3]);
+    const known = (await migrationSets(config)).flatMap(({ names }) => names).length;
+    expect(results.map(({ applied }) => applied.length).sort()).toEqual([0, 0, known]);
+    expect(results.map(({ alreadyApplied }) => alreadyApplied).sort()).toEqual([0, known, known]);
     expect(await schemaState(client, config)).toBe('current');
     await requireSchema(client, config);
     const tables = await tablesOf(database);

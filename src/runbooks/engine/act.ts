@@ -1,7 +1,7 @@
 import { failed, refused, throwIfAborted } from '../../system/errors.js';
 import type { ActStep, Inputs, Json } from './definition.js';
 import { planHash } from './plan.js';
-import type { StepHost, StepOutcome } from './step.js';
+import type { StepHost, StepOutcome } from './step-host.js';
 import { requireWindow } from './windows.js';
 
 /**

@@ -2,6 +2,7 @@ import type { ExitCode, OperatorError } from '../../system/errors.js';
 import type { Branch, StepResult } from './definition.js';
 import type { RunState } from './events.js';
 import type { Plan } from './plan.js';
+import type { ReportFiles } from './report-files.js';
 
 /** How a run ended. */
 export interface RunReport {
@@ -20,6 +21,8 @@ export interface RunReport {
   planHash: string | null;
   /** Where the evidence leads next. */
   branch: Branch | null;
+  /** What a destructive run left for the record. */
+  reportFiles: ReportFiles | null;
   /** The command that goes on with a run that has not ended. */
   resume: string | null;
 }

@@ -1,4 +1,4 @@
-import { ExitCode, throwIfAborted } from '../../system/errors.js';
+import { ExitCode, errorMessage, throwIfAborted } from '../../system/errors.js';
 import { describeOwner } from '../../system/owner.js';
 import { redact } from '../../system/redact.js';
 import { Channel } from './channel.js';
@@ -7,11 +7,13 @@ import { asEnding, type Ending } from './ending.js';
 import type { JournalEntry, RunEvent } from './events.js';
 import type { Journal } from './journal.js';
 import { emptyMemory, keepProven, type RunMemory, remember } from './memory.js';
+import type { RunOptions } from './options.js';
 import type { RunReport } from './report.js';
+import { type ReportFiles, writeReport } from './report-files.js';
 import type { RestoredRun } from './restore.js';
-import type { RunOptions } from './runner.js';
 import { registerBornSecret } from './secrets.js';
-import { performStep, type StepHost } from './step.js';
+import { performStep } from './step.js';
+import type { StepHost } from './step-host.js';
 import { type HeldTargets, holdTargets } from './targets.js';
 
 export interface RunParts {
@@ -82,7 +84,20 @@ export class Run {
       await this.#parts.journal.close();
     }
     if (ending?.bug !== undefined) throw ending.bug;
-    return this.#report(ending);
+    return { ...this.#report(ending), reportFiles: await this.#leaveReport() };
+  }
+
+  /** A destructive run that began to act leaves a report. */
+  async #leaveReport(): Promise<ReportFiles | null> {
+    if (this.#runbook.risk !== 'destroy' || this.#memory.begun.size === 0) return null;
+    try {
+      return await writeReport(this.#options.services.home, this.#parts.runId);
+    } catch (error) {
+      // The run has ended, and its journal holds the same.
+      const text = `The report could not be written: ${errorMessage(error)}`;
+      this.#channel.push({ type: 'warning', step: null, text });
+      return null;
+    }
   }
 
   #hold(): Promise<HeldTargets> {
@@ -179,7 +194,7 @@ export class Run {
     return written;
   }
 
-  #report(ending: Ending | undefined): RunReport {
+  #report(ending: Ending | undefined): Omit<RunReport, 'reportFiles'> {
     const { results, plan, begun } = this.#memory;
     const { runId } = this.#parts;
     const state = ending?.state ?? 'succeeded';

@@ -3,11 +3,11 @@ import type { Lease } from '../../lake/lease.js';
 import { invalid, refused } from '../../system/errors.js';
 import { thisProcess } from '../../system/owner.js';
 import { redactDeep } from '../../system/redact.js';
-import type { Ask } from './answers.js';
-import type { Inputs, Json, JsonObject, Runbook, RunbookServices } from './definition.js';
+import type { Inputs, Json, JsonObject, Runbook } from './definition.js';
 import type { RunEvent } from './events.js';
 import { definitionHash } from './fingerprint.js';
 import { Journal } from './journal.js';
+import type { RunOptions } from './options.js';
 import { canonicalJson } from './plan.js';
 import type { RunReport } from './report.js';
 import { restore } from './restore.js';
@@ -16,19 +16,8 @@ import { lockRun } from './run-lock.js';
 import { markUnsynchronised } from './unsynchronised.js';
 import { requireWindow } from './windows.js';
 
+export type { RunOptions } from './options.js';
 export type { RunReport } from './report.js';
-
-export interface RunOptions {
-  services: RunbookServices;
-  ask: Ask;
-  /** Fires at the first Ctrl-C: the run stops at its next safe point. */
-  signal: AbortSignal;
-  /** Checks and plan only. */
-  dryRun?: boolean;
-  /** Refuses every runbook that changes something. */
-  readOnly?: boolean;
-  incident?: string;
-}
 
 /**
  * Starts a run. Yields every event as it happens; the journal has it by then.

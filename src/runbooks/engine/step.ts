@@ -2,30 +2,13 @@ import { errorMessage, failed, refused } from '../../system/errors.js';
 import { redactDeep } from '../../system/redact.js';
 import { performAct } from './act.js';
 import { approve, recordManual } from './approval.js';
-import type { Inputs, Json, Runbook, Step, StepContext, StepResult } from './definition.js';
+import type { Inputs, Json, Step, StepContext, StepResult } from './definition.js';
 import { Ending, waiting } from './ending.js';
-import type { RunEvent } from './events.js';
 import { mayPass, pause, pauseAfter, withinLimit } from './limits.js';
-import type { RunMemory } from './memory.js';
 import { canonicalJson, type Plan, planHash } from './plan.js';
-import type { RunOptions } from './runner.js';
+import type { StepHost, StepOutcome } from './step-host.js';
 
 type AnyStep = Step<Inputs>;
-export type StepOutcome = Omit<StepResult, 'id' | 'kind' | 'seconds'>;
-
-/** What a step needs of its run. */
-export interface StepHost {
-  runbook: Runbook;
-  input: Inputs;
-  /** Hash of the definition. */
-  definition: string;
-  memory: RunMemory;
-  options: RunOptions;
-  record(event: RunEvent): Promise<unknown>;
-  context(step: AnyStep, signal: AbortSignal, access: 'read' | 'write'): StepContext<Inputs>;
-  resumeCommand: string;
-}
-
 /** Performs one step, with its attempts and its time limit, and journals how it ended. */
 export async function performStep(
   step: AnyStep,
