@@ -28,7 +28,12 @@ export async function auditBuckets(buckets: readonly LakeBucket[]): Promise<Audi
       add('bucket', 'finding', 'the bucket does not exist', 'Run `reviewops lake init`.');
       continue;
     }
-    for (const { name, action, problem } of aspects) {
+    for (const { name, action, problem, impossible } of aspects) {
+      const obstacle = impossible?.(wanted);
+      if (obstacle !== undefined) {
+        add(name, 'finding', obstacle.problem, obstacle.fix);
+        continue;
+      }
       try {
         const found = await bucket.guard(undefined, () => problem(bucket, wanted));
         const state = found === undefined ? 'ok' : 'finding';

@@ -37,10 +37,18 @@ export async function lakeBuckets(
   const connection = new S3Connection(settings, around.signal);
   const { archiveAfterDays, archiveClass } = config.s3;
   const { encryption, kmsKeyId } = settings;
+  const plainHttp = settings.endpoint?.startsWith('http:') === true;
   return [...found].map(([name, entry]) => ({
     bucket: new Bucket(name, connection),
     layers: entry.layers,
-    wanted: { encryption, kmsKeyId, batchPrefixes: entry.prefixes, archiveAfterDays, archiveClass },
+    wanted: {
+      plainHttp,
+      encryption,
+      kmsKeyId,
+      batchPrefixes: entry.prefixes,
+      archiveAfterDays,
+      archiveClass,
+    },
   }));
 }
 

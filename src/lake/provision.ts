@@ -34,7 +34,8 @@ export async function planProvision(buckets: readonly LakeBucket[]): Promise<Pro
         reason: 'it does not exist',
       });
     }
-    for (const { name, action, problem } of aspects) {
+    for (const { name, action, problem, impossible } of aspects) {
+      if (impossible?.(wanted) !== undefined) continue;
       const reason = exists
         ? await bucket.guard(undefined, () => problem(bucket, wanted))
         : 'the bucket is new';

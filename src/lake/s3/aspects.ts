@@ -6,6 +6,8 @@ import { statusOf } from './errors.js';
 
 /** What the configuration wants of one bucket. */
 export interface WantedBucket {
+  /** The endpoint is reached without TLS: refusing that would lock us out. */
+  plainHttp: boolean;
   encryption: 'none' | 's3' | 'kms';
   kmsKeyId: string | undefined;
   /** What keys of batches begin with. */
@@ -22,6 +24,8 @@ export interface Aspect {
   /** What is not as it should be; undefined when all is well. Throws the SDK's errors. */
   problem(bucket: Bucket, wanted: WantedBucket): Promise<string | undefined>;
   apply(bucket: Bucket, wanted: WantedBucket): Promise<void>;
+  /** What stands in the way of `apply`, and its cure. */
+  impossible?(wanted: WantedBucket): { problem: string; fix: string } | undefined;
 }
 
 /** Days after which the parts of an upload that nobody completed are removed. */
@@ -178,13 +182,15 @@ function ownRules({ batchPrefixes, archiveAfterDays, archiveClass }: WantedBucke
 
 const isOwnRule = ({ ID }: LifecycleRule): boolean => ID?.startsWith(`${ownName}-`) === true;
 
-/** What a rule does, in one line; equal for rules that do the same. */
+/**
+ * What a rule does, in one line; equal for rules that do the same. Without the limit of size, which
+ * not every store gives back.
+ */
 const ruleText = (rule: LifecycleRule): string =>
   JSON.stringify([
     rule.ID,
     rule.Status,
     rule.Filter?.And?.Prefix ?? rule.Filter?.Prefix ?? rule.Prefix ?? '',
-    rule.Filter?.And?.ObjectSizeGreaterThan ?? 0,
     rule.AbortIncompleteMultipartUpload?.DaysAfterInitiation ?? 0,
     (rule.Transitions ?? []).map(({ Days, StorageClass }) => [Days, StorageClass]),
   ]);
@@ -251,6 +257,13 @@ const tlsOnly: Aspect = {
     (await readPolicy(bucket)).Statement.some(refusesPlainHttp)
       ? undefined
       : 'requests without TLS are not refused',
+  impossible: ({ plainHttp }) =>
+    plainHttp
+      ? {
+          problem: 'the endpoint is plain HTTP: what travels can be read and changed',
+          fix: 'Set lake.s3.endpoint (or AWS_ENDPOINT_URL) to an https address, then run `reviewops lake init`.',
+        }
+      : undefined,
   apply: async (bucket) => {
     const policy = await readPolicy(bucket);
     const arn = `arn:${partitionOf(bucket.connection.settings.region)}:s3:::${bucket.name}`;
