@@ -382,7 +382,7 @@ describe('types', () => {
     await client.execute('CREATE TABLE amazon.fuzz (id integer PRIMARY KEY, a text, b text)');
     const text = fc
       .string({ unit: 'binary', maxLength: 60 })
-      .map((value) => value.replaceAll('\0', '').toWellFormed());
+      .map((value) => value.replaceAll('\0', ''));
     const spiced = fc
       .array(
         fc.constantFrom('\\', '\n', '\r', '\t', 'n', 'N', '.', '"', "'", ',', '\b', '\v', ' '),
