@@ -234,8 +234,15 @@ describe('the pipeline as a command', () => {
     it('a database that goes away in the middle', async () => {
       const running = startCli(['pipeline', 'run', '--batch-id', batchId, '--json'], options());
       await begun('extract');
-      await client.query(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'reviewops %' AND datname = current_database() AND pid <> pg_backend_pid() AND application_name <> 'reviewops test'",
+      // The run connects in its own time: asked until there was a connection to break off.
+      await vi.waitFor(
+        async () =>
+          expect(
+            await client.query(
+              "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'reviewops extract%' AND datname = current_database()",
+            ),
+          ).not.toEqual([]),
+        { timeout: 20_000, interval: 2 },
       );
       const { code, json } = await running.result;
       expect([code, json().error.code]).toEqual([5, 'DATABASE_UNREACHABLE']);
