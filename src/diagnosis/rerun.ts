@@ -30,6 +30,7 @@ export interface LoadedBatch {
   /** What the load wrote down; rows may have been erased since. */
   rows: number;
   snapshotAt: Date;
+  loadedAt: Date;
 }
 
 export interface DatabaseAccess {
@@ -42,13 +43,19 @@ export interface DatabaseAccess {
 /** The batches that loads have recorded in `maintenance.fact_loads`. */
 export const loadedBatches = (access: DatabaseAccess): Promise<LoadedBatch[]> =>
   withClient(access.target, { purpose: 'loaded batches', ...access }, async (client) => {
-    const rows = await client.query<{ batch_id: string; rows: string; snapshot_at: Date }>(
-      'SELECT batch_id, rows, snapshot_at FROM maintenance.fact_loads ORDER BY snapshot_at DESC',
+    const rows = await client.query<{
+      batch_id: string;
+      rows: string;
+      snapshot_at: Date;
+      loaded_at: Date;
+    }>(
+      'SELECT batch_id, rows, snapshot_at, loaded_at FROM maintenance.fact_loads ORDER BY snapshot_at DESC',
     );
     return rows.map((row) => ({
       batchId: row.batch_id,
       rows: Number(row.rows),
       snapshotAt: row.snapshot_at,
+      loadedAt: row.loaded_at,
     }));
   });
 
@@ -82,3 +89,32 @@ export const manifestState = (
   gold: null,
   ...Object.fromEntries(batch.manifests.map(({ layer, sha256 }) => [layer, sha256])),
 });
+
+const made: Readonly<Record<Stage, readonly Layer[]>> = {
+  extract: ['bronze', 'silver', 'gold'],
+  transform: ['silver', 'gold'],
+  model: ['gold'],
+  load: [],
+};
+
+/**
+ * Whether a rerun has come to its end: every layer that it makes is there and made from the present
+ * one below, and what it loads was loaded since (or is superseded by a later snapshot).
+ */
+export function isComplete(
+  batch: Pick<BatchDetails, 'problems' | 'manifests' | 'batchId'>,
+  { from, to }: Pick<Rerun, 'from' | 'to'>,
+  loaded: readonly LoadedBatch[] | undefined,
+): boolean {
+  if (batch.problems.some(({ layer }) => made[from].includes(layer))) return false;
+  if (to !== 'load') return true;
+  const gold = batch.manifests.find(({ layer }) => layer === 'gold');
+  if (gold === undefined) return false;
+  return (
+    loaded?.some(({ batchId, loadedAt, snapshotAt }) =>
+      batchId === batch.batchId
+        ? loadedAt >= new Date(gold.createdAt)
+        : snapshotAt > new Date(gold.source.snapshotAt),
+    ) === true
+  );
+}

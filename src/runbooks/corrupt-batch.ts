@@ -12,7 +12,7 @@ import type { Plan } from './engine/plan.js';
 import { jobOf, reading, stepScratch } from './support/context.js';
 import { abridge, findReruns, look } from './support/evidence.js';
 import { type BatchInput, batchInput, idIn } from './support/inputs.js';
-import { plannedReruns, repairTarget, rerunPlan, runAgain } from './support/rerun.js';
+import { plannedReruns, repairTarget, rerunPlan, runAgain, unended } from './support/rerun.js';
 
 type Context = StepContext<BatchInput>;
 
@@ -122,14 +122,10 @@ const removesSomething = ({ plan }: Context): true | string =>
 
 /** Whether the damaged layers of a planned batch have been made again. */
 async function notWhole(context: Context): Promise<string[]> {
-  const planned = plannedReruns(context.plan).map(({ batchId }) => batchId);
-  const { batchIds } = await import('../lake/published.js');
-  const known = await batchIds(await context.services.lake());
-  const left = planned.filter((batchId) => !known.includes(batchId));
-  for (const batchId of planned.filter((id) => known.includes(id))) {
-    const { batches } = await look(context, batchId);
-    const whole = batches[0]?.problems.length === 0;
-    if (!whole || (await verify(context, [batchId])).state !== 'ok') left.push(batchId);
+  const left = await unended(context);
+  for (const { batchId } of plannedReruns(context.plan)) {
+    if (left.includes(batchId)) continue;
+    if ((await verify(context, [batchId])).state !== 'ok') left.push(batchId);
   }
   return left;
 }

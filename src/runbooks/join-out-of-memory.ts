@@ -4,10 +4,9 @@ import { type Stage, stages } from '../pipeline/stage.js';
 import { formatBytes } from '../system/duration.js';
 import { defineRunbook, type Finding, type StepContext } from './engine/definition.js';
 import type { PlanTarget } from './engine/plan.js';
-import { servedBatches } from './support/context.js';
 import { findReruns, look, orUnknown, recentRuns } from './support/evidence.js';
 import { type BatchInput, batchInput, idIn } from './support/inputs.js';
-import { plannedReruns, repairTarget, rerunPlan, runAgain } from './support/rerun.js';
+import { plannedReruns, repairTarget, rerunPlan, runAgain, unended } from './support/rerun.js';
 
 type Context = StepContext<BatchInput>;
 
@@ -49,20 +48,15 @@ async function makeTargets(context: Context) {
   }));
 }
 
-/** Whether the stage that failed has left a new layer, and everything above it is there. */
+/** Whether the stage that failed has left a new layer, and everything after it was done. */
 async function isDone(context: Context, target: PlanTarget): Promise<boolean> {
+  if ((await unended(context)).includes(target.name)) return false;
+  const { from } = target.state;
+  if (from === 'load') return true;
   const { manifestState } = await import('../diagnosis/rerun.js');
-  const { batches } = await look(context, target.name);
-  const [batch] = batches;
-  const { from, to } = target.state;
-  if (batch === undefined || batch.problems.length > 0) return false;
-  if (from !== 'load') {
-    const layer = layerOf[from as keyof typeof layerOf];
-    if (manifestState(batch)[layer] === target.state[layer]) return false;
-  }
-  if (to !== 'load') return true;
-  const served = await servedBatches(context);
-  return served?.some(({ batchId }) => batchId === target.name) === true;
+  const [batch] = (await look(context, target.name)).batches;
+  const layer = layerOf[from as keyof typeof layerOf];
+  return batch !== undefined && manifestState(batch)[layer] !== target.state[layer];
 }
 
 const batchTargets = ({ plan }: Context): PlanTarget[] =>

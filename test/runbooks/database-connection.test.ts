@@ -6,9 +6,10 @@ import { embeddedStatus, ensureEmbedded, stopEmbedded } from '../../src/database
 import { migrate } from '../../src/database/migrate.js';
 import databaseConnection from '../../src/runbooks/database-connection.js';
 import { registerSecretUrl } from '../../src/system/redact.js';
+import { answering } from '../support/answers.js';
 import { createTestDatabase } from '../support/database.js';
 import { makeHome } from '../support/home.js';
-import { answering, type BrokenWorld, makeBrokenWorld } from '../support/repairs.js';
+import { type BrokenWorld, makeBrokenWorld } from '../support/repairs.js';
 import { nobody } from '../support/runbooks.js';
 
 const signal = new AbortController().signal;

@@ -1,9 +1,13 @@
-import { mkdtemp } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { runPipeline } from '../../src/pipeline/run.js';
-import type { Answer, Ask } from '../../src/runbooks/engine/answers.js';
 import type { Runbook, RunbookServices } from '../../src/runbooks/engine/definition.js';
 import { type RunOptions, type RunReport, startRun } from '../../src/runbooks/engine/runner.js';
+import { answering } from './answers.js';
+import type { RepairOrder } from './repair-process.js';
 import { makeWorld, type World } from './world.js';
 
 /** A world with runbooks in it: what tests break, and what repairs it. */
@@ -15,16 +19,19 @@ export interface BrokenWorld extends World {
     input?: object,
     options?: Partial<RunOptions> & { answer?: 'yes' | 'no' },
   ): Promise<RunReport>;
+  /**
+   * Runs it in another process that dies at an event of the run, as in a power cut; then resumes it
+   * in a third. Undefined when the run ended without such an event.
+   */
+  crash(
+    runbook: Runbook,
+    dieAt: NonNullable<RepairOrder['dieAt']>,
+    input?: object,
+    answer?: 'yes' | 'no',
+  ): Promise<RunReport | undefined>;
   /** Everything a repair may change: the lake's objects and the served rows. */
   picture(): Promise<unknown>;
 }
-
-export const answering =
-  (answer: 'yes' | 'no'): Ask =>
-  async (question): Promise<Answer> => {
-    if (question.type === 'manual') return { type: 'done', by: 'ada', said: 'done as asked' };
-    return answer === 'yes' ? { type: 'yes', by: 'ada', how: 'typed' } : { type: 'no', by: 'ada' };
-  };
 
 export async function makeBrokenWorld(
   options: { reviews?: number; settings?: object; services?: Partial<RunbookServices> } = {},
@@ -54,10 +61,23 @@ export async function makeBrokenWorld(
         signal,
         ...rest,
       });
-      for (;;) {
-        const next = await run.next();
-        if (next.done === true) return next.value;
-      }
+      return toEnd(run);
+    },
+    crash: async (runbook, dieAt, input = {}, answer = 'yes') => {
+      const order: RepairOrder = {
+        runbook: runbook.id,
+        input,
+        root,
+        databaseUrl: world.database.target.url,
+        settings: options.settings ?? {},
+        answer: 'yes',
+        dieAt,
+      };
+      const before = new Set(await runsIn(root));
+      if ((await inProcess(order)) !== undefined) return undefined;
+      const [file = ''] = (await runsIn(root)).filter((name) => !before.has(name));
+      const { dieAt: _, ...rest } = order;
+      return inProcess({ ...rest, answer, resume: file.slice(0, -'.jsonl'.length) });
     },
     picture: async () => {
       const objects: string[] = [];
@@ -73,6 +93,37 @@ export async function makeBrokenWorld(
       return { objects, tables, loads };
     },
   };
+}
+
+async function toEnd(run: AsyncGenerator<unknown, RunReport>): Promise<RunReport> {
+  for (;;) {
+    const next = await run.next();
+    if (next.done === true) return next.value;
+  }
+}
+
+const runsIn = async (home: string): Promise<string[]> => {
+  const names = await readdir(join(home, 'runs')).catch(() => []);
+  return names.filter((name) => name.endsWith('.jsonl'));
+};
+
+const script = fileURLToPath(new URL('./repair-process.ts', import.meta.url));
+
+/** What the other process reports; undefined when it was killed. */
+async function inProcess(order: RepairOrder): Promise<RunReport | undefined> {
+  const child = spawn(process.execPath, ['--import', 'tsx', script, JSON.stringify(order)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const output = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      output[name] += text;
+    });
+  }
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code === null) return undefined;
+  if (code !== 0) throw new Error(output.stderr);
+  return JSON.parse(output.stdout) as RunReport;
 }
 
 /** One whole batch, from the source to the serving table. */

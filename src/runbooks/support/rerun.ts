@@ -11,7 +11,8 @@ import type {
   StepContext,
 } from '../engine/definition.js';
 import type { Plan, PlanTarget } from '../engine/plan.js';
-import { type AnyContext, jobOf, stepScratch } from './context.js';
+import { type AnyContext, jobOf, servedBatches, stepScratch } from './context.js';
+import { look } from './evidence.js';
 
 /**
  * Held by every runbook that runs stages again: one repair of the pipeline's data at a time. The
@@ -77,6 +78,25 @@ export const plannedReruns = (plan: Plan | undefined): Pick<Rerun, 'batchId' | '
       to: state.to as Rerun['to'],
     }));
 
+/** The planned reruns that have not come to their end: a run that was killed stops half-way. */
+export async function unended(context: AnyContext): Promise<string[]> {
+  const [{ isComplete }, { batchIds }] = await Promise.all([
+    import('../../diagnosis/rerun.js'),
+    import('../../lake/published.js'),
+  ]);
+  const planned = plannedReruns(context.plan);
+  if (planned.length === 0) return [];
+  const known = await batchIds(await context.services.lake());
+  const served = await servedBatches(context);
+  const open: string[] = [];
+  for (const rerun of planned) {
+    const { batchId } = rerun;
+    const [batch] = known.includes(batchId) ? (await look(context, batchId)).batches : [];
+    if (batch === undefined || !isComplete(batch, rerun, served)) open.push(batchId);
+  }
+  return open;
+}
+
 export interface RerunSteps<Input> {
   why: { plan: string; approve: string; act: string };
   /** What is to be run again, by the evidence of now. Also tells afterwards whether it is cured. */
@@ -93,9 +113,11 @@ export function rerunSteps<Input>(
 ): [PlanStep<Input>, ApproveStep<Input>, ActStep<Input>] {
   const { why, find, manual, notes = [], others } = options;
   const remaining = async (context: StepContext<Input>): Promise<string[]> => {
-    const names = plannedReruns(context.plan).map(({ batchId }) => batchId);
+    const open = await unended(context);
     const found = new Set((await find(context)).map(({ batchId }) => batchId));
-    return names.filter((name) => found.has(name));
+    return plannedReruns(context.plan)
+      .map(({ batchId }) => batchId)
+      .filter((batchId) => open.includes(batchId) || found.has(batchId));
   };
   return [
     {
