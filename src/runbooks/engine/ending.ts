@@ -1,6 +1,7 @@
 import {
   ExitCode,
   errorMessage,
+  interrupted,
   isOperatorError,
   OperatorError,
   refused,
@@ -23,6 +24,12 @@ export class Ending extends Error {
 
 export const waiting = (reason: string, hint: string): Ending =>
   new Ending('waiting', refused('RUN_WAITING', reason, { hint }));
+
+/** What fails because the run was stopped is a stop, whatever the library calls it. */
+export function asStop(error: unknown, { reason }: AbortSignal): unknown {
+  if (error instanceof Ending || isOperatorError(error)) return error;
+  return isOperatorError(reason) ? reason : interrupted('Interrupted.', { cause: error });
+}
 
 /** What an error means for the run. `acted`: something may have been changed already. */
 export function asEnding(error: unknown, acted: boolean): Ending {

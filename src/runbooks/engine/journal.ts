@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { access, type FileHandle, open, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorCode, failed, invalid } from '../../system/errors.js';
 import { describeFileError, makeDirectory, syncDirectory } from '../../system/files.js';
@@ -180,6 +180,14 @@ export function firstBroken(entries: readonly (JournalEntry | undefined)[]): num
     prev = entry.hash;
   }
   return undefined;
+}
+
+/** @throws RUN_NOT_FOUND (exit 2) */
+export async function requireRun(home: string, runId: string): Promise<void> {
+  const path = journalPath(home, runId);
+  await access(path).catch((error: unknown) => {
+    throw errorCode(error) === 'ENOENT' ? runNotFound(runId) : describeFileError(error, path);
+  });
 }
 
 const runNotFound = (runId: string) =>

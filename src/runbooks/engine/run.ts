@@ -3,7 +3,7 @@ import { describeOwner } from '../../system/owner.js';
 import { redact } from '../../system/redact.js';
 import { Channel } from './channel.js';
 import type { Branch, Inputs, Runbook, Step, StepContext, StepResult } from './definition.js';
-import { asEnding, type Ending } from './ending.js';
+import { asEnding, asStop, type Ending } from './ending.js';
 import type { JournalEntry, RunEvent } from './events.js';
 import type { Journal } from './journal.js';
 import { emptyMemory, keepProven, type RunMemory, remember } from './memory.js';
@@ -67,14 +67,17 @@ export class Run {
   async #perform(first: RunEvent): Promise<RunReport> {
     let held: HeldTargets | undefined;
     let ending: Ending | undefined;
+    let signal = AbortSignal.any([this.#options.signal, this.#left.signal]);
     try {
       await this.#record(first);
       if (this.#options.dryRun !== true && this.#runbook.risk !== 'read') {
-        held = await this.#hold();
+        held = await this.#hold(signal);
+        signal = AbortSignal.any([signal, held.lost]);
       }
-      await this.#performSteps(held?.lost);
+      await this.#performSteps(signal);
     } catch (error) {
-      ending = asEnding(error, this.#memory.begun.size > 0);
+      const cause = signal.aborted ? asStop(error, signal) : error;
+      ending = asEnding(cause, this.#memory.begun.size > 0);
     }
     try {
       await held?.release();
@@ -100,23 +103,17 @@ export class Run {
     }
   }
 
-  #hold(): Promise<HeldTargets> {
+  #hold(signal: AbortSignal): Promise<HeldTargets> {
     return holdTargets(this.#options.services, this.#runbook.targets(this.#input), {
-      signal: this.#signal(undefined),
+      signal,
       onTakeover: (target, previous) =>
         this.#record({ type: 'lease.taken-over', target, from: describeOwner(previous) }),
       warn: (text) => this.#record({ type: 'warning', step: null, text }),
     });
   }
 
-  #signal(lost: AbortSignal | undefined): AbortSignal {
-    const signals = [this.#options.signal, this.#left.signal];
-    return AbortSignal.any(lost === undefined ? signals : [...signals, lost]);
-  }
-
-  async #performSteps(lost: AbortSignal | undefined): Promise<void> {
+  async #performSteps(signal: AbortSignal): Promise<void> {
     const { steps } = this.#runbook;
-    const signal = this.#signal(lost);
     const host = this.#host();
     for (let index = 0; index < steps.length; ) {
       const step = steps[index] as AnyStep;

@@ -6,7 +6,7 @@ import { redactDeep } from '../../system/redact.js';
 import type { Inputs, Json, JsonObject, Runbook } from './definition.js';
 import type { RunEvent } from './events.js';
 import { definitionHash } from './fingerprint.js';
-import { Journal } from './journal.js';
+import { Journal, requireRun } from './journal.js';
 import type { RunOptions } from './options.js';
 import { canonicalJson } from './plan.js';
 import type { RunReport } from './report.js';
@@ -67,12 +67,13 @@ export async function* resumeRun(
 ): AsyncGenerator<RunEvent, RunReport> {
   const { services, signal } = options;
   const { now, home } = services;
+  await requireRun(home, runId);
   const definition = definitionHash(runbook);
   const lock = await lockRun(home, runId, { now, signal });
   return yield* held(lock, { type: 'run.resumed', by: thisProcess() }, async () => {
-    await markUnsynchronised(home, runId);
     const { journal, entries } = await Journal.resume(home, runId, now);
     try {
+      await markUnsynchronised(home, runId);
       const restored = restore(entries, definition);
       const { dryRun } = restored.started;
       if (runbook.risk !== 'read' && !dryRun) requirePermission(runbook, options);

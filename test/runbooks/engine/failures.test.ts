@@ -1,0 +1,492 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { acquireLease } from '../../../src/lake/lease.js';
+import type { Question } from '../../../src/runbooks/engine/answers.js';
+import {
+  type ActStep,
+  type CheckStep,
+  defineRunbook,
+  type Inputs,
+  type Runbook,
+} from '../../../src/runbooks/engine/definition.js';
+import type { RunEvent } from '../../../src/runbooks/engine/events.js';
+import { failed, unreachable } from '../../../src/system/errors.js';
+import { thisProcess } from '../../../src/system/owner.js';
+import { registerSecret } from '../../../src/system/redact.js';
+import { bury, crashAt } from '../../support/crash-matrix.js';
+import {
+  listening,
+  no,
+  nobody,
+  type RunbookWorld,
+  runbookWorld,
+  type WorldOptions,
+  yes,
+} from '../../support/runbooks.js';
+import { logOf, makeFiles, sample } from './sample.js';
+
+let world: RunbookWorld;
+let directory: string;
+
+async function enter(options: WorldOptions = {}): Promise<void> {
+  world = await runbookWorld({ database: false, ...options });
+  directory = join(world.root, 'files');
+  await makeFiles(directory, ['a.old', 'b.old', 'c.txt']);
+}
+
+beforeEach(() => enter());
+afterEach(() => world.dispose());
+
+const run = (choices = {}) => world.run(sample, { directory }, choices);
+
+/** The sample with some of its steps changed. */
+const edited = (changes: Record<string, object>): Runbook => ({
+  ...sample,
+  steps: sample.steps.map((step) => ({ ...step, ...changes[step.id] }) as typeof step),
+});
+
+/** A runbook of one step that only reads. */
+const reading = (step: Partial<CheckStep<Inputs>>, inputs = z.strictObject({})): Runbook =>
+  defineRunbook({
+    id: 'look',
+    title: 'Look',
+    summary: 'Looks.',
+    symptoms: [],
+    tags: [],
+    roles: ['admin'],
+    risk: 'read',
+    inputs,
+    targets: () => [],
+    steps: [
+      {
+        kind: 'check',
+        id: 'look',
+        title: 'Look',
+        why: 'To see.',
+        manual: () => 'ls',
+        run: async () => ({ state: 'ok', summary: 'fine' }),
+        ...step,
+      },
+    ],
+  });
+
+describe('resume', () => {
+  it('refuses an edited definition: a title or a place alone means nothing (runbook stored_pose.rb)', async () => {
+    const { report } = await run({ ask: nobody });
+    for (const changed of [
+      edited({ note: { why: 'Another reason.' } }),
+      edited({ remove: { run: async () => ({ removed: 0 }) } }),
+      { ...sample, steps: sample.steps.toReversed() },
+    ]) {
+      await expect(world.resume(changed, report.runId)).rejects.toMatchObject({
+        code: 'RUNBOOK_EDITED',
+        exitCode: 3,
+      });
+    }
+    expect((await world.resume(sample, report.runId)).report.state).toBe('succeeded');
+  });
+
+  it('two runs of the same runbook have a journal each (two checkouts collide)', async () => {
+    const [first, second] = [await run({ ask: nobody }), await run({ ask: nobody })];
+    expect(first.report.runId).not.toBe(second.report.runId);
+    expect((await world.resume(sample, first.report.runId)).report.state).toBe('succeeded');
+    expect(await world.journal(second.report.runId)).toHaveLength(8);
+  });
+
+  it('what has ended is not run again', async () => {
+    const { report } = await run();
+    await expect(world.resume(sample, report.runId)).rejects.toMatchObject({ code: 'RUN_ENDED' });
+    expect(await logOf(directory)).toHaveLength(3);
+  });
+
+  it('one at a time: a run is not resumed twice at once', async () => {
+    const { report } = await run({ ask: nobody });
+    const both = await Promise.allSettled([
+      world.resume(sample, report.runId),
+      world.resume(sample, report.runId),
+    ]);
+    const refusals = both.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
+    expect(refusals).toMatchObject([{ code: expect.stringMatching(/RUN_ACTIVE|RUN_ENDED/) }]);
+    expect(await logOf(directory)).toHaveLength(3);
+  });
+
+  it('follows the branch that was taken before', async () => {
+    const jumping: Runbook = {
+      ...sample,
+      steps: sample.steps.flatMap((step) =>
+        step.id === 'note'
+          ? [
+              {
+                kind: 'branch' as const,
+                id: 'past-note',
+                title: 'Past the note',
+                why: 'Nobody reads it.',
+                manual: () => 'true',
+                choose: async () => ({ to: 'step' as const, step: 'prove', why: 'no note' }),
+              },
+              step,
+            ]
+          : [step],
+      ),
+    };
+    const input = () => ({ directory });
+    const runId = (await crashAt(world, jumping, { input }, { entry: 14, when: 'before' })) ?? '';
+    expect((await world.journal(runId)).at(-1)?.event).toMatchObject({ type: 'step.finished' });
+    const { report } = await world.resume(jumping, runId);
+    expect(report.state).toBe('succeeded');
+    expect(report.steps.find(({ id }) => id === 'note')?.state).toBe('pending');
+    expect(await logOf(directory)).toEqual(['removed a.old', 'removed b.old']);
+  });
+
+  it('refuses a journal in which an entry was changed, and names it', async () => {
+    const { report } = await run({ ask: nobody });
+    const path = join(world.home, 'runs', `${report.runId}.jsonl`);
+    const lines = (await readFile(path, 'utf8')).split('\n');
+    for (const tampered of [
+      lines.with(2, (lines[2] ?? '').replace('warning', 'ok')),
+      lines.toSpliced(3, 1),
+      lines.toSpliced(1, 2, lines[2] ?? '', lines[1] ?? ''),
+    ]) {
+      await writeFile(path, tampered.join('\n'));
+      await expect(world.resume(sample, report.runId)).rejects.toMatchObject({
+        code: 'JOURNAL_BROKEN',
+        message: expect.stringMatching(/Entry [234] /),
+      });
+    }
+  });
+
+  it('takes no path for a run', async () => {
+    await expect(world.resume(sample, '../../etc/passwd')).rejects.toMatchObject({
+      code: 'RUN_NOT_FOUND',
+      exitCode: 2,
+    });
+  });
+});
+
+describe('no and Ctrl-C', () => {
+  const undoable = (undone: string[]) =>
+    edited({ remove: { undo: async () => undone.push('remove') } });
+
+  it('undo nothing behind one’s back (runbookdev/runbook: n rolls back, Ctrl-C rolls back)', async () => {
+    const undone: string[] = [];
+    await world.run(undoable(undone), { directory }, { ask: no('ada') });
+    const stop = new AbortController();
+    const { report } = await world.run(
+      undoable(undone),
+      { directory },
+      {
+        signal: stop.signal,
+        onEvent: (event: RunEvent) => {
+          if (event.type === 'act.started' && event.step === 'note') stop.abort();
+        },
+      },
+    );
+    expect(report).toMatchObject({ state: 'interrupted', exitCode: 130, changed: true });
+    expect(undone).toEqual([]);
+    expect(report.resume).toBe(`reviewops runbook resume ${report.runId}`);
+  });
+
+  it('stops after the present safe point, and says what is unknown', async () => {
+    const stop = new AbortController();
+    const slow = edited({
+      remove: {
+        run: async ({ signal }: { signal: AbortSignal }) => {
+          stop.abort();
+          await delay(20);
+          signal.throwIfAborted();
+        },
+      },
+    });
+    const { report } = await world.run(slow, { directory }, { signal: stop.signal });
+    expect(report.state).toBe('interrupted');
+    expect(report.steps.find(({ id }) => id === 'remove')?.state).toBe('unknown');
+    expect(report.steps.find(({ id }) => id === 'note')?.state).toBe('pending');
+  });
+
+  it('a face that goes away stops the run', async () => {
+    const seen: string[] = [];
+    await expect(
+      run({
+        onEvent: ({ type }: { type: string }) => {
+          seen.push(type);
+          if (type === 'plan.made') throw new Error('the screen is gone');
+        },
+      }),
+    ).rejects.toThrow('the screen is gone');
+    expect(seen.at(-1)).toBe('plan.made');
+  });
+});
+
+describe('success', () => {
+  it.each<[string, Record<string, object>, string]>([
+    [
+      'an act that throws',
+      {
+        remove: {
+          run: async () => {
+            throw failed('MADE_UP', 'It broke.');
+          },
+        },
+      },
+      'MADE_UP',
+    ],
+    [
+      'an act whose effect is not there',
+      { remove: { run: async () => ({ removed: 2 }) } },
+      'NOT_VERIFIED',
+    ],
+    [
+      'a proof that finds otherwise',
+      { prove: { run: async () => ({ state: 'critical', summary: 'still there' }) } },
+      'CHECK_FAILED',
+    ],
+  ])('is never said of %s (rundeck#1600, #3091)', async (_what, changes, code) => {
+    const { report } = await world.run(edited(changes), { directory });
+    expect(report).toMatchObject({ state: 'failed', exitCode: 4, error: { code } });
+    expect((await world.journal(report.runId)).at(-1)?.event).toMatchObject({ state: 'failed' });
+  });
+
+  it('a bug in a step ends the run as failed, gives back its leases, and is thrown', async () => {
+    const broken = edited({
+      remove: {
+        run: async () => {
+          throw new TypeError('undefined is not a function');
+        },
+      },
+    });
+    await expect(world.run(broken, { directory })).rejects.toThrow(TypeError);
+    expect((await run()).report.state).toBe('succeeded');
+  });
+
+  it('a diagnosis that found something exits 1', async () => {
+    const found = reading({ run: async () => ({ state: 'critical', summary: 'bad' }) });
+    const { report } = await world.run(found);
+    expect(report).toMatchObject({ state: 'succeeded', exitCode: 1 });
+  });
+
+  it('what can pass by itself is tried again, and each attempt is journaled', async () => {
+    let calls = 0;
+    const flaky = reading({
+      attempts: 2,
+      run: async () => {
+        calls += 1;
+        if (calls === 1) throw unreachable('MADE_UP', 'Away.');
+        return { state: 'ok', summary: 'back' };
+      },
+    });
+    const { report } = await world.run(flaky);
+    expect(report.state).toBe('succeeded');
+    const types = (await world.journal(report.runId)).map(({ event }) => event.type);
+    expect(types).toEqual([
+      'run.started',
+      'step.started',
+      'step.retrying',
+      'step.started',
+      'step.finished',
+      'run.finished',
+    ]);
+  });
+
+  it('a step ends at its time limit, and its work is told', async () => {
+    let told = false;
+    const hanging = reading({
+      timeout: 0.05,
+      run: ({ signal }) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => {
+            told = true;
+            reject(new Error('stopped'));
+          });
+        }),
+    });
+    const { report } = await world.run(hanging);
+    expect(report).toMatchObject({ state: 'failed', error: { code: 'STEP_TIMED_OUT' } });
+    expect(told).toBe(true);
+  });
+});
+
+describe('one at a time', () => {
+  it('two runs with the same target: the second is refused, with the name of the first (rundeck#5135, #7169, #1500)', async () => {
+    let inside: unknown;
+    const outside = await run({
+      ask: async (question: Question) => {
+        inside = (await run()).report;
+        return yes('ada')(question);
+      },
+    });
+    expect(outside.report.state).toBe('succeeded');
+    expect(inside).toMatchObject({
+      state: 'refused',
+      exitCode: 3,
+      error: { code: 'LEASE_HELD', message: expect.stringContaining(thisProcess().user) },
+    });
+  });
+
+  it('the target of a dead run is taken over, and that is recorded', async () => {
+    await acquireLease(world.lake, 'directory=sample', {
+      owner: thisProcess(),
+      now: () => new Date(),
+      signal: new AbortController().signal,
+    });
+    await bury(world);
+    const { report, events } = await run();
+    expect(report.state).toBe('succeeded');
+    expect(events).toContainEqual(
+      expect.objectContaining({ type: 'lease.taken-over', target: 'directory=sample' }),
+    );
+  });
+
+  it('while the lake is away, runs on this machine are kept apart, and that is said', async () => {
+    world.services.lake = async () => {
+      throw unreachable('LAKE_UNREACHABLE', 'The lake is away.');
+    };
+    const { report, events } = await run();
+    expect(report.state).toBe('succeeded');
+    expect(events).toContainEqual(expect.objectContaining({ type: 'warning' }));
+  });
+});
+
+describe('secrets', () => {
+  it('born during the run reach neither journal, output nor report (runbookdev; rundeck#1780, #7209)', async () => {
+    const key = 'AKIA-born/secret+1';
+    const pem = ['-----BEGIN KEY-----', 'bGluZTEtb2YtdGhlLWtleQ', '-----END KEY-----'].join('\n');
+    const born = edited({
+      remove: {
+        run: async (context: Parameters<ActStep<Inputs>['run']>[0]) => {
+          context.secret(key);
+          context.secret(pem);
+          context.output(`created ${key}`);
+          context.output('bGluZTEtb2YtdGhlLWtleQ');
+          context.warn(`keep ${key}`);
+          await (sample.steps.find(({ id }) => id === 'remove') as ActStep<Inputs>).run(context);
+          return { key, pem };
+        },
+      },
+    });
+    const { report, events } = await world.run(born, { directory });
+    expect(report.state).toBe('succeeded');
+    const files = report.reportFiles;
+    const everything = [
+      JSON.stringify(events),
+      JSON.stringify(report),
+      await readFile(join(world.home, 'runs', `${report.runId}.jsonl`), 'utf8'),
+      await readFile(files?.json ?? '', 'utf8'),
+      await readFile(files?.markdown ?? '', 'utf8'),
+    ].join('\n');
+    expect(everything).toContain('created ***');
+    expect(everything).not.toContain(key);
+    expect(everything).not.toContain('bGluZTEtb2YtdGhlLWtleQ');
+  });
+
+  it('are no inputs: a masked one could not be resumed with (st2#3339)', async () => {
+    registerSecret('masked-input-7');
+    const inputs = z.strictObject({ name: z.string() });
+    await expect(
+      world.run(reading({}, inputs as never), { name: 'masked-input-7' }),
+    ).rejects.toMatchObject({ code: 'INPUT_HOLDS_SECRET', exitCode: 2 });
+  });
+
+  it('are no targets of a plan', async () => {
+    await makeFiles(directory, ['secret-77.old']);
+    registerSecret('secret-77.old');
+    const { report } = await run();
+    expect(report).toMatchObject({ state: 'refused', error: { code: 'PLAN_HOLDS_SECRET' } });
+    expect(await logOf(directory)).toEqual([]);
+  });
+});
+
+describe('a second person (rundeck#4288)', () => {
+  beforeEach(async () => {
+    await world.dispose();
+    await enter({ settings: { approvals: { secondPerson: true } } });
+  });
+
+  it('must approve, and be another one', async () => {
+    const first = await run({ ask: yes('Ada') });
+    expect(first.report).toMatchObject({ state: 'waiting', exitCode: 3, changed: false });
+    const same = await world.resume(sample, first.report.runId, { ask: yes('ada ') });
+    expect(same.report.state).toBe('waiting');
+    expect(await logOf(directory)).toEqual([]);
+    const { ask, questions } = listening(yes('grace'));
+    const second = await world.resume(sample, first.report.runId, { ask });
+    expect(second.report.state).toBe('succeeded');
+    expect(questions).toMatchObject([{ approvedBy: 'Ada', planHash: first.report.planHash }]);
+    const report = JSON.parse(await readFile(second.report.reportFiles?.json ?? '', 'utf8'));
+    expect(report.approvals.map(({ by }: { by: string }) => by)).toEqual(['Ada', 'grace']);
+  });
+
+  it('approves the same plan, not another one', async () => {
+    const first = await run({ ask: yes('ada') });
+    await writeFile(join(directory, 'new.old'), '');
+    const second = await world.resume(sample, first.report.runId, { ask: yes('grace') });
+    expect(second.report).toMatchObject({ state: 'refused', error: { code: 'PLAN_CHANGED' } });
+    expect(await logOf(directory)).toEqual([]);
+  });
+});
+
+describe('read-only mode', () => {
+  it('refuses what changes something, before anything is written', async () => {
+    await expect(run({ readOnly: true })).rejects.toMatchObject({
+      code: 'READ_ONLY_MODE',
+      exitCode: 3,
+    });
+    expect((await run({ readOnly: true, dryRun: true })).report.state).toBe('succeeded');
+  });
+});
+
+describe('maintenance windows', () => {
+  const noon = Date.parse('2026-06-01T12:00:00Z');
+  beforeEach(async () => {
+    await world.dispose();
+    const windows = [
+      { name: 'sunday', from: '2026-06-01T12:00:00Z', until: '2026-06-01T14:00:00+01:00' },
+    ];
+    await enter({ settings: { maintenanceWindows: { required: ['remove-old'], windows } } });
+  });
+
+  it.each([
+    ['before', -1000, 'WINDOW_CLOSED'],
+    ['after, without anybody closing it', 3_600_000, 'WINDOW_CLOSED'],
+  ])('refuse %s', async (_when, offset, code) => {
+    world.clock.now = () => new Date(noon + offset);
+    await expect(run()).rejects.toMatchObject({ code, exitCode: 3 });
+    expect((await run({ dryRun: true })).report.state).toBe('succeeded');
+  });
+
+  it('let it run inside, and stop it before the next act when they end', async () => {
+    world.clock.now = () => new Date(noon);
+    const { report } = await run({
+      onEvent: (event: RunEvent) => {
+        if (event.type === 'act.started' && event.step === 'remove') {
+          world.clock.now = () => new Date(noon + 3_600_000);
+        }
+      },
+    });
+    expect(report).toMatchObject({
+      state: 'failed',
+      exitCode: 4,
+      error: { code: 'WINDOW_CLOSED' },
+    });
+    expect(await logOf(directory)).toEqual(['removed a.old', 'removed b.old']);
+    world.clock.now = () => new Date(noon + 1000);
+    expect((await world.resume(sample, report.runId)).report.state).toBe('succeeded');
+  });
+});
+
+describe('a plan binds (docker/cli#3014)', () => {
+  it('its hash says what was approved, by content and not by order of words', async () => {
+    const [first, second] = [await run({ dryRun: true }), await run({ dryRun: true })];
+    expect(first.report.planHash).toBe(second.report.planHash);
+    const other = await world.run(
+      edited({ note: { why: 'Edited.' } }),
+      { directory },
+      { dryRun: true },
+    );
+    expect(other.report.planHash).not.toBe(first.report.planHash);
+    await writeFile(join(directory, 'c.old'), '');
+    expect((await run({ dryRun: true })).report.planHash).not.toBe(first.report.planHash);
+  });
+});

@@ -1,0 +1,159 @@
+import { spawnSync } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import type { Lake } from '../../src/lake/lake.js';
+import { openLocalLake } from '../../src/lake/local.js';
+import type { Runbook } from '../../src/runbooks/engine/definition.js';
+import { Journal, readJournal, runsDirectory } from '../../src/runbooks/engine/journal.js';
+import { endInterrupted } from '../../src/runbooks/engine/run-lock.js';
+import type { RunbookWorld, RunChoices } from './runbooks.js';
+
+/** Where a run dies: right before or right after an entry of its journal is written. */
+export interface CrashPoint {
+  entry: number;
+  when: 'before' | 'after';
+}
+
+export interface CrashMatrix {
+  /** A world in the state before the run; disposed of by the matrix. */
+  makeWorld(): Promise<RunbookWorld>;
+  /** The inputs of the run, for this world. */
+  input?: (world: RunbookWorld) => object;
+  /** Everything that the run may change, without what differs anyway (times, ids). */
+  picture(world: RunbookWorld): Promise<unknown>;
+  choices?: RunChoices;
+}
+
+/**
+ * Kills the runbook at every transition of its journal, resumes it, and compares the end with that
+ * of a run that nobody stopped. Throws with the point at which something differs; gives the number
+ * of points.
+ *
+ * The kill is a run that stops for ever at the entry, whose process then counts as gone: what
+ * matters, the journal, the leases and the effects, is as SIGKILL leaves it there. Between two
+ * entries an act may be half done; crash points inside an act are its own tests' business.
+ */
+export async function crashMatrix(runbook: Runbook, matrix: CrashMatrix): Promise<number> {
+  const expected = await uninterrupted(runbook, matrix);
+  const points = Array.from({ length: expected.entries }, (_, entry) =>
+    (['before', 'after'] as const).map((when) => ({ entry, when })),
+  ).flat();
+  for (const point of points) {
+    const world = await matrix.makeWorld();
+    try {
+      const runId = await crashAt(world, runbook, matrix, point);
+      const report = await goOn(world, runbook, matrix, runId);
+      const picture = await matrix.picture(world);
+      if (report !== 'succeeded' || !isDeepStrictEqual(picture, expected.picture)) {
+        throw new Error(
+          `Killed ${point.when} entry ${point.entry} (${expected.events[point.entry]}), ${runbook.id} ended ${report}:\n${JSON.stringify(picture)}\ninstead of\n${JSON.stringify(expected.picture)}`,
+        );
+      }
+    } finally {
+      await world.dispose();
+    }
+  }
+  return points.length;
+}
+
+async function uninterrupted(runbook: Runbook, matrix: CrashMatrix) {
+  const world = await matrix.makeWorld();
+  try {
+    const { report } = await world.run(runbook, matrix.input?.(world) ?? {}, matrix.choices);
+    if (report.state !== 'succeeded') {
+      throw new Error(`${runbook.id} does not even succeed when left alone: ${report.reason}`);
+    }
+    const entries = await world.journal(report.runId);
+    return {
+      entries: entries.length,
+      events: entries.map(({ event }) => event.type),
+      picture: await matrix.picture(world),
+    };
+  } finally {
+    await world.dispose();
+  }
+}
+
+/** Runs until the point and lets the run die there; gives its id if its journal has begun. */
+export async function crashAt(
+  world: RunbookWorld,
+  runbook: Runbook,
+  { input, choices }: Pick<CrashMatrix, 'input' | 'choices'>,
+  point: CrashPoint,
+): Promise<string | undefined> {
+  const append = Journal.prototype.append;
+  const forEver = new Promise<never>(() => undefined);
+  let reached: () => void = () => undefined;
+  const stopped = new Promise<void>((resolve) => {
+    reached = resolve;
+  });
+  let seq = -1;
+  Journal.prototype.append = async function (event) {
+    seq += 1;
+    const here = seq === point.entry;
+    if (here && point.when === 'before') {
+      reached();
+      return forEver;
+    }
+    const entry = await append.call(this, event);
+    if (here) {
+      reached();
+      return forEver;
+    }
+    return entry;
+  };
+  try {
+    const run = world.run(runbook, input?.(world) ?? {}, choices);
+    await Promise.race([
+      stopped,
+      run.then(({ report }) => {
+        throw new Error(`${runbook.id} ended ${report.state} before entry ${point.entry}.`);
+      }),
+    ]);
+  } finally {
+    Journal.prototype.append = append;
+  }
+  await bury(world);
+  const [journal] = (await readdir(runsDirectory(world.home))).filter((name) =>
+    name.endsWith('.jsonl'),
+  );
+  const runId = journal?.slice(0, -'.jsonl'.length);
+  if (runId === undefined) return undefined;
+  return (await readJournal(world.home, runId)).entries.length === 0 ? undefined : runId;
+}
+
+/** A run that had begun is resumed, one that had ended is left, one that had not begun is started. */
+async function goOn(
+  world: RunbookWorld,
+  runbook: Runbook,
+  { input, choices }: CrashMatrix,
+  runId: string | undefined,
+): Promise<string> {
+  const watch = { now: () => world.clock.now(), signal: new AbortController().signal };
+  await endInterrupted(world.home, watch);
+  if (runId === undefined) {
+    return (await world.run(runbook, input?.(world) ?? {}, choices)).report.state;
+  }
+  const last = (await world.journal(runId)).at(-1)?.event;
+  if (last?.type === 'run.finished' && last.state === 'succeeded') return last.state;
+  return (await world.resume(runbook, runId, choices)).report.state;
+}
+
+/** Makes every lease of this process one of a process that is gone. */
+export async function bury(world: RunbookWorld): Promise<void> {
+  const pid = spawnSync('true').pid;
+  const stores: Lake[] = [
+    openLocalLake(runsDirectory(world.home)),
+    openLocalLake(join(world.home, 'leases')),
+    world.lake,
+  ];
+  for (const store of stores) {
+    for await (const { key } of store.list('leases/')) {
+      const lease = JSON.parse((await store.read(key)).toString()) as { owner: { pid: number } };
+      if (lease.owner.pid !== process.pid) continue;
+      lease.owner.pid = pid;
+      await store.put(key, JSON.stringify(lease));
+    }
+  }
+}
