@@ -1,4 +1,4 @@
-import { Args, Flags } from '@oclif/core';
+import { Flags } from '@oclif/core';
 import { ReviewopsCommand } from '../cli/command.js';
 import type { CommandContext } from '../cli/context.js';
 import type { Failure } from '../cli/failure.js';
@@ -8,7 +8,7 @@ import { renderTable } from '../cli/table.js';
 import type { Terminal } from '../cli/terminal.js';
 import type { Check } from '../health/check.js';
 import type { HealthReport } from '../health/runner.js';
-import { ExitCode, invalid, throwIfAborted } from '../system/errors.js';
+import { ExitCode, throwIfAborted } from '../system/errors.js';
 
 /** Of the monitoring plugins, which this command alone follows. */
 const PluginStatus = { ok: 0, warning: 1, critical: 2, unknown: 3 } as const;
@@ -35,12 +35,6 @@ export default class Health extends ReviewopsCommand<HealthResult> {
     '<%= config.bin %> health --fail-on critical --no-wake --json',
     '<%= config.bin %> health --watch 60',
   ];
-  static override args = {
-    seconds: Args.integer({
-      min: 1,
-      description: `With --watch: seconds between two looks (${everySeconds}).`,
-    }),
-  };
   static override flags = {
     check: Flags.string({
       multiple: true,
@@ -58,8 +52,14 @@ export default class Health extends ReviewopsCommand<HealthResult> {
       description: 'With critical, a warning ends with status 0.',
     })(),
     watch: Flags.boolean({
-      description: 'Look again and again until Ctrl-C.',
+      description: 'Look again and again until Ctrl-C; `--watch 60` is `--watch --every 60`.',
       exclusive: ['json', 'list'],
+    }),
+    every: Flags.integer({
+      helpValue: 'SECONDS',
+      min: 1,
+      dependsOn: ['watch'],
+      description: `Seconds between two looks of a watch; ${everySeconds} unless given.`,
     }),
     'no-wake': Flags.boolean({
       description: 'Make no connection to the database, so that serverless compute stays asleep.',
@@ -69,13 +69,13 @@ export default class Health extends ReviewopsCommand<HealthResult> {
 
   #format: Formatter = healthText;
 
+  protected override async init(): Promise<void> {
+    await super.init();
+    this.argv = withInterval(this.argv);
+  }
+
   override async execute(context: CommandContext): Promise<HealthResult> {
-    const { args, flags } = this.input(Health);
-    if (args.seconds !== undefined && !flags.watch) {
-      throw invalid('USAGE_ERROR', 'A number of seconds goes with --watch.', {
-        hint: 'Give --watch SECONDS; see `reviewops health --help`.',
-      });
-    }
+    const { flags } = this.input(Health);
     const { checks, selectChecks } = await import('../health/catalogue.js');
     if (flags.list) return { list: checks.map(describeCheck) };
     const selected = selectChecks(flags.check ?? []);
@@ -86,7 +86,7 @@ export default class Health extends ReviewopsCommand<HealthResult> {
     for (let round = 0; ; round += 1) {
       const report = await look(round);
       await this.#show(report, context.terminal);
-      await wait((args.seconds ?? everySeconds) * 1000, undefined, {
+      await wait((flags.every ?? everySeconds) * 1000, undefined, {
         signal: context.signal,
       }).catch(() => throwIfAborted(context.signal));
     }
@@ -119,6 +119,13 @@ export default class Health extends ReviewopsCommand<HealthResult> {
   protected override failureStatus({ status }: Failure): number {
     return status === ExitCode.interrupted ? status : PluginStatus.unknown;
   }
+}
+
+/** `--watch 60` as `--watch --every=60`: the parser knows no flag whose value may be left out. */
+function withInterval(argv: readonly string[]): string[] {
+  return argv.map((word, index) =>
+    argv[index - 1] === '--watch' && /^\d+$/.test(word) ? `--every=${word}` : word,
+  );
 }
 
 const describeCheck = ({ name, title, group }: Check) => ({ name, title, group });
