@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { factColumns } from '../../src/pipeline/fact-columns.js';
+import { batchColumns, factColumns } from '../../src/pipeline/fact-columns.js';
 import { askPython, makeSite, type PipelineRunResult, type Site } from './peers.js';
 
 interface FileDescription {
@@ -147,6 +147,7 @@ describe('a batch, read by others', () => {
     expect(of('gold', 'fact_reviews')?.columns).toEqual(gold);
     expect(Object.keys(gold).map((name) => name.replace('buyer_id', 'customer_id'))).toEqual([
       ...factColumns,
+      ...batchColumns,
     ]);
     expect(new Set(files.flatMap(({ codecs }) => codecs))).toEqual(new Set(['ZSTD']));
   });
