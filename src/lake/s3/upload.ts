@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { throwIfAborted } from '../../system/errors.js';
@@ -7,6 +6,7 @@ import type { PutCondition } from '../lake.js';
 import type { Bucket } from './bucket.js';
 import { bareEtag, quotedEtag } from './connection.js';
 import { isMissing, isPrecondition, statusOf } from './errors.js';
+import { sendParts } from './multipart.js';
 
 /** The condition of a write did not hold. */
 export class ConditionFailed extends Error {}
@@ -61,60 +61,9 @@ export async function putLocalFile(
   const { params, mark } = writeParams(bucket, objectKey, condition);
   const partSize = Math.max(wanted, Math.ceil(size / maxParts));
   const etag = await write(bucket, objectKey, { mark, condition }, () =>
-    sendParts(bucket, { params, path, partSize, queueSize: parallelism }),
+    sendParts(bucket, { params, path, size, partSize, parallelism }),
   );
   return { bytes: size, etag };
-}
-
-interface Parts {
-  params: ReturnType<typeof writeParams>['params'];
-  path: string;
-  partSize: number;
-  /** Parts that travel at once. */
-  queueSize: number;
-}
-
-/** Uploads in parts; gives the etag. An upload that fails is called off before this rejects. */
-async function sendParts(bucket: Bucket, { params, path, ...sizes }: Parts): Promise<string> {
-  const { Upload } = await import('@aws-sdk/lib-storage');
-  const { signal } = bucket.connection;
-  let uploadId: string | undefined;
-  try {
-    return await bucket.transfer(async ({ client, sdk, options }) => {
-      // The library sends without a signal: parts in flight would outlive the operator's Ctrl-C.
-      const send = async (command: Parameters<typeof client.send>[0]) => {
-        const callsOff = command instanceof sdk.AbortMultipartUploadCommand;
-        const result = await client.send(command, callsOff ? {} : options);
-        if ('UploadId' in result) uploadId ??= result.UploadId;
-        return result;
-      };
-      const sender: typeof client = Object.create(client, { send: { value: send } });
-      const body = createReadStream(path, { highWaterMark: 1 << 20 });
-      const upload = new Upload({ client: sender, params: { ...params, Body: body }, ...sizes });
-      return bareEtag((await upload.done()).ETag);
-    });
-  } catch (error) {
-    // Otherwise the library has done it.
-    if (signal.aborted && uploadId !== undefined) await callOff(bucket, params.Key, uploadId);
-    throw error;
-  }
-}
-
-async function callOff(bucket: Bucket, objectKey: string, uploadId: string): Promise<void> {
-  try {
-    await bucket.send(({ client, sdk, options }) =>
-      client.send(
-        new sdk.AbortMultipartUploadCommand({
-          Bucket: bucket.name,
-          Key: objectKey,
-          UploadId: uploadId,
-        }),
-        options,
-      ),
-    );
-  } catch {
-    // Nobody sees the parts, and the rule of `lake init` removes them; why it stopped matters more.
-  }
 }
 
 interface Attempt {
