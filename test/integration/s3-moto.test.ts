@@ -14,6 +14,8 @@ import { runPeer, startMoto } from './moto.js';
 const moto = await startMoto();
 const { stop, enforceAccess: _, ...server } = moto;
 const lacks = await probe(server);
+// The probe meets it only now and then: moto compares and writes in two steps, on several threads.
+lacks.atomicReplace ??= 'two who replace the same version at once may both succeed';
 
 afterAll(stop);
 

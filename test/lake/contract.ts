@@ -355,7 +355,7 @@ export function lakeContract(
     );
 
     testNeeding(
-      ['conditionalReplace'],
+      ['conditionalReplace', 'atomicReplace'],
       'loses no update of processes that count in one object',
       async () => {
         const key = 'leases/counter.json';

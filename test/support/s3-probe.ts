@@ -12,6 +12,7 @@ process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
 export const abilities = [
   'conditionalCreate',
   'conditionalReplace',
+  'atomicReplace',
   'conditionalDelete',
   'conditionalComplete',
   'conditionalCompleteMatch',
@@ -94,6 +95,27 @@ export async function probe(server: S3Server): Promise<Lacks> {
       await put('create');
       const status = await refusal(() => put('create', { IfNoneMatch: '*' }));
       return status === 412 ? undefined : 'PutObject ignores If-None-Match';
+    },
+    // Of several who replace the same version at once, one may succeed.
+    atomicReplace: async () => {
+      for (let round = 0; round < 10; round += 1) {
+        const Key = `probe/atomic-${round}`;
+        const { ETag } = await client.send(
+          new sdk.PutObjectCommand({ Bucket, Key, Body: 'first' }),
+        );
+        const refused = await Promise.all(
+          Array.from({ length: 8 }, (_, writer) =>
+            refusal(() =>
+              client.send(
+                new sdk.PutObjectCommand({ Bucket, Key, Body: `${writer}`, IfMatch: ETag }),
+              ),
+            ),
+          ),
+        );
+        const taken = refused.filter((status) => status === undefined).length;
+        if (taken !== 1) return `${taken} of 8 replaced the same version at once`;
+      }
+      return undefined;
     },
     conditionalReplace: async () => {
       await put('replace');
