@@ -32,6 +32,7 @@ interface Row {
   transactions: number;
   seconds: number | null;
   since: Date | null;
+  autovacuum: boolean;
 }
 
 // The horizon of a database: its own sessions and those of no database (replication), prepared
@@ -42,7 +43,8 @@ const sql = `
                    CASE WHEN a.backend_type <> 'client backend' THEN a.backend_type END, a.state) AS who,
          greatest(age(a.backend_xmin), age(a.backend_xid))::int AS transactions,
          extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.backend_start))::float8 AS seconds,
-         CASE WHEN a.state = 'active' THEN a.query_start ELSE a.xact_start END AS since
+         CASE WHEN a.state = 'active' THEN a.query_start ELSE a.xact_start END AS since,
+         a.backend_type = 'autovacuum worker' AS autovacuum
   FROM pg_stat_activity a
   WHERE a.pid <> pg_backend_pid()
     AND (a.datname = current_database() OR a.backend_type = 'walsender')
@@ -50,14 +52,14 @@ const sql = `
     AND NOT EXISTS (SELECT FROM pg_stat_progress_vacuum v WHERE v.pid = a.pid)
   UNION ALL
   SELECT 'prepared transaction', p.gid, p.owner::text, age(p.transaction)::int,
-         extract(epoch FROM clock_timestamp() - p.prepared)::float8, p.prepared
+         extract(epoch FROM clock_timestamp() - p.prepared)::float8, p.prepared, false
   FROM pg_prepared_xacts p
   WHERE p.database = current_database()
   UNION ALL
   SELECT 'replication slot', r.slot_name::text,
          concat_ws(', ', r.slot_type, CASE WHEN r.active THEN 'in use' ELSE 'not in use' END,
                    CASE WHEN r.xmin IS NULL THEN 'system catalogs only' END),
-         greatest(age(r.xmin), age(r.catalog_xmin))::int, NULL, NULL
+         greatest(age(r.xmin), age(r.catalog_xmin))::int, NULL, NULL, false
   FROM pg_replication_slots r
   WHERE greatest(age(r.xmin), age(r.catalog_xmin)) > 0
   ORDER BY transactions DESC, name`;
@@ -69,16 +71,17 @@ export async function findBlockers(client: DatabaseClient): Promise<Blockers> {
     "SELECT pg_has_role('pg_read_all_stats', 'USAGE') AS sees",
   );
   return {
-    blockers: rows.map((row) => ({
-      ...row,
-      since: row.since?.toISOString() ?? null,
-      cure: cureOf(row),
-    })),
+    blockers: rows.map((row) => {
+      const { autovacuum: _, ...blocker } = row;
+      return { ...blocker, since: row.since?.toISOString() ?? null, cure: cureOf(row) };
+    }),
     complete: role?.sees === true,
   };
 }
 
-function cureOf({ kind, name }: Row): string {
+function cureOf({ kind, name, autovacuum }: Row): string {
+  // It does the very work; killed, it begins anew.
+  if (autovacuum) return '-- autovacuum at work: wait for it';
   switch (kind) {
     case 'session':
       return `SELECT pg_terminate_backend(${name});`;
