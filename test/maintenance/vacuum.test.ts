@@ -184,7 +184,8 @@ describe('who keeps dead rows alive', () => {
     };
     await vacuumTable(client, await one('amazon.review'), options);
     const after = await one('amazon.review');
-    expect(after.deadTuples).toBe(1111);
+    // More, where a transaction in another database was under way when the session began to look.
+    expect(after.deadTuples).toBeGreaterThanOrEqual(1111);
     expect(removesNothing(after, blockers)).toBe(true);
     await old.execute('ROLLBACK');
     await waitFor((found) => found.length === 0);
