@@ -4,6 +4,7 @@ import { listLeases } from '../../lake/lease.js';
 import type { ManifestTable } from '../../lake/manifest.js';
 import { factColumns } from '../../pipeline/fact-columns.js';
 import { formatCount } from '../../system/duration.js';
+import { errorMessage } from '../../system/errors.js';
 import { describeOwner } from '../../system/owner.js';
 import {
   type Check,
@@ -16,6 +17,7 @@ import {
   warning,
 } from '../check.js';
 import type { LakeSurvey } from '../lake-survey.js';
+import { readParquetFooter } from '../parquet-footer.js';
 
 /** What the lake holds: whether the newest batches are whole and fit together. */
 
@@ -160,7 +162,7 @@ export const parquet: Check = {
     const tables = newest.manifests
       .filter(({ layer }) => layer === 'silver' || layer === 'gold')
       .flatMap((manifest) => manifest.tables);
-    const problems = await readFooters(survey.lake, tables, await scratch(), signal);
+    const problems = await readFooters(survey.lake, tables, scratch, signal);
     if (problems.length > 0) {
       return critical(several(problems, 1), {
         evidence: { batchId, problems },
@@ -196,44 +198,30 @@ async function missingColumns({ manifests: published }: BatchDetails): Promise<s
 async function readFooters(
   lake: Lake,
   tables: readonly ManifestTable[],
-  scratch: string,
+  scratch: () => Promise<string>,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const [{ openEngine }, { describeParquet }] = await Promise.all([
-    import('../../engine/session.js'),
-    import('../../engine/parquet.js'),
-  ]);
-  const engine = await openEngine({ memoryLimit: '128MB', threads: 1, scratch, signal });
   const problems: string[] = [];
-  try {
-    for (const { columns, files } of tables) {
-      const [file] = files;
-      if (file === undefined || file.bytes > largestFetch) continue;
-      const copy = await lake.fetch(file.key, scratch);
-      try {
-        const found = await describeParquet(engine, copy.path);
-        const text = (shape: readonly { name: string; type: string }[]) =>
-          shape.map(({ name, type }) => `${name} ${type}`).join(', ');
-        if (found.rows !== file.rows) {
-          problems.push(`${file.key} has ${found.rows} rows in place of ${file.rows}`);
-        } else if (text(found.columns) !== text(columns)) {
-          problems.push(`${file.key} has other columns than its manifest says`);
-        }
-      } catch (error) {
-        signal.throwIfAborted();
-        problems.push(`${file.key} cannot be read as Parquet (${firstLine(error)})`);
-      } finally {
-        await copy.dispose();
+  for (const { columns, files } of tables) {
+    const [file] = files;
+    if (file === undefined || file.bytes > largestFetch) continue;
+    signal.throwIfAborted();
+    const copy = await lake.fetch(file.key, await scratch());
+    try {
+      const found = await readParquetFooter(copy.path);
+      if (found.rows !== file.rows) {
+        problems.push(`${file.key} has ${found.rows} rows in place of ${file.rows}`);
+      } else if (found.columns.join() !== columns.map(({ name }) => name).join()) {
+        problems.push(`${file.key} has other columns than its manifest says`);
       }
+    } catch (error) {
+      problems.push(`${file.key} is no readable Parquet file: ${errorMessage(error)}`);
+    } finally {
+      await copy.dispose();
     }
-  } finally {
-    await engine.close();
   }
   return problems;
 }
-
-const firstLine = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
 
 export const leases: Check = {
   name: 'leases',
