@@ -8,6 +8,18 @@ const everyProject = {
   hookTimeout: 120_000,
 };
 
+/** Minutes of killing, breaking and repairing: `npm run test:long`, which CI runs beside `npm test`. */
+const long = [
+  'test/runbooks/maintenance-crash.test.ts',
+  'test/runbooks/repair-crashes.test.ts',
+  'test/lake/s3-faults.test.ts',
+  'test/e2e/lake-s3.test.ts',
+  'test/e2e/lake.test.ts',
+  'test/e2e/health.test.ts',
+  'test/e2e/maintenance.test.ts',
+  'test/e2e/runbook-repairs.test.ts',
+];
+
 export default defineConfig({
   test: {
     // Two cores, and most tests wait for a server or another process.
@@ -18,7 +30,7 @@ export default defineConfig({
           ...everyProject,
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**', 'test/integration/**'],
+          exclude: ['test/e2e/**', 'test/integration/**', ...long],
           globalSetup: ['test/support/global-setup.ts'],
         },
       },
@@ -27,6 +39,16 @@ export default defineConfig({
           ...everyProject,
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          exclude: long,
+          globalSetup: ['test/support/build.ts', 'test/support/global-setup.ts'],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          ...everyProject,
+          name: 'long',
+          include: long,
           globalSetup: ['test/support/build.ts', 'test/support/global-setup.ts'],
           testTimeout: 60_000,
         },
