@@ -1,4 +1,4 @@
-import { isNode, LineCounter, parseDocument } from 'yaml';
+import { isMap, isNode, LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { definitionProblems, type Runbook } from '../engine/definition.js';
 import { buildRunbook } from './build.js';
@@ -35,12 +35,20 @@ export function parseRunbook(path: string, source: string): ParsedRunbook {
     }
     return 0;
   };
+  /** Where the name of a key stands. */
+  const keyOffset = (where: readonly PropertyKey[], key: string): number => {
+    const map = where.length === 0 ? document.contents : document.getIn(where, true);
+    const pair = isMap(map) ? map.items.find((item) => String(item.key) === key) : undefined;
+    return isNode(pair?.key) && pair.key.range ? pair.key.range[0] : offsetOf(where);
+  };
   const result = fileSchema.safeParse(document.toJS());
   const found = result.success
     ? meaningProblems(result.data).map(({ where, what }) => at(offsetOf(where), what))
     : result.error.issues
         .flatMap(leaves)
-        .map(({ path: where, message }) => at(offsetOf(where), describe(where, message)));
+        .map(({ path: where, message, key }) =>
+          at(key === undefined ? offsetOf(where) : keyOffset(where, key), describe(where, message)),
+        );
   const problems = found.sort((a, b) => a.offset - b.offset).map(({ text }) => text);
   if (!result.success || problems.length > 0) return { runbook: undefined, problems };
   const runbook = buildRunbook(result.data, source);
@@ -53,13 +61,22 @@ const describe = (where: readonly PropertyKey[], message: string): string =>
 
 type Issue = z.core.$ZodIssue;
 
+interface Leaf {
+  path: PropertyKey[];
+  message: string;
+  /** A key that has no place there. */
+  key?: string;
+}
+
 /** The problems inside the form that was meant, rather than that none of the forms fits. */
-function leaves(issue: Issue): { path: PropertyKey[]; message: string }[] {
-  if (issue.code !== 'invalid_union' || issue.errors.length === 0) return [issue];
+function leaves(issue: Issue): Leaf[] {
+  const { path, message } = issue;
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({ path, message: `there is no key "${key}" here`, key }));
+  }
+  if (issue.code !== 'invalid_union' || issue.errors.length === 0) return [{ path, message }];
   const [nearest] = issue.errors.toSorted((a, b) => a.length - b.length);
-  return (nearest ?? []).flatMap((inner) =>
-    leaves({ ...inner, path: [...issue.path, ...inner.path] }),
-  );
+  return (nearest ?? []).flatMap((inner) => leaves({ ...inner, path: [...path, ...inner.path] }));
 }
 
 interface Found {

@@ -1,0 +1,143 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import type { DatabaseClient } from '../../../src/database/client.js';
+import type { JournalEntry } from '../../../src/runbooks/engine/events.js';
+import { firstBroken } from '../../../src/runbooks/engine/journal.js';
+import { synchronise } from '../../../src/runbooks/engine/synchronise.js';
+import { unsynchronisedRuns } from '../../../src/runbooks/engine/unsynchronised.js';
+import { nobody, type RunbookWorld, runbookWorld } from '../../support/runbooks.js';
+import { makeFiles, sample } from './sample.js';
+
+let world: RunbookWorld;
+let client: DatabaseClient;
+let directory: string;
+
+beforeAll(async () => {
+  world = await runbookWorld();
+  client = await world.client();
+  directory = join(world.root, 'files');
+});
+beforeEach(() => makeFiles(directory, ['a.old', 'b.old']));
+afterAll(() => world.dispose());
+
+const copy = () =>
+  synchronise(world.home, {
+    target: world.database.target,
+    settings: world.services.config.database,
+    now: new Date(),
+    signal: new AbortController().signal,
+  });
+
+const runsThere = () =>
+  client.query<{ run_id: string; state: string; entries: number }>(
+    'SELECT run_id, state, entries FROM maintenance.runbook_runs ORDER BY started_at',
+  );
+
+const entriesThere = (runId: string) =>
+  client.query<JournalEntry & { at: Date }>(
+    'SELECT seq, at, event, prev, hash FROM maintenance.runbook_events WHERE run_id = $1 ORDER BY seq',
+    [runId],
+  );
+
+it('copies what is missing, as often as it is asked, and the chain holds in the database', async () => {
+  const { report } = await world.run(sample, { directory }, { ask: nobody });
+  const { runId } = report;
+  expect(await unsynchronisedRuns(world.home)).toEqual([runId]);
+  expect(await copy()).toEqual([]);
+  expect(await unsynchronisedRuns(world.home)).toEqual([]);
+  expect(await runsThere()).toMatchObject([{ run_id: runId, state: 'waiting' }]);
+
+  await world.resume(sample, runId);
+  await copy();
+  await copy();
+  const journal = await world.journal(runId);
+  expect(await runsThere()).toEqual([
+    { run_id: runId, state: 'succeeded', entries: journal.length },
+  ]);
+  const stored = (await entriesThere(runId)).map((entry) => ({
+    ...entry,
+    at: entry.at.toISOString(),
+  }));
+  expect(stored).toEqual(journal);
+  expect(firstBroken(stored)).toBeUndefined();
+});
+
+it('texts that jsonb cannot hold do not keep a run out', async () => {
+  const { report } = await world.run(
+    {
+      ...sample,
+      id: 'odd-text',
+      steps: sample.steps.map((step) => ({ ...step, ...odd[step.id] })) as typeof sample.steps,
+    },
+    { directory },
+  );
+  expect(report.state).toBe('succeeded');
+  await copy();
+  expect(await unsynchronisedRuns(world.home)).toEqual([]);
+});
+
+const odd: Record<string, object> = {
+  count: { run: async () => ({ state: 'ok', summary: 'NUL \u0000 and half \ud800 a pair' }) },
+};
+
+it('a copy that differs is reported and left alone', async () => {
+  const { report } = await world.run(sample, { directory }, { ask: nobody });
+  await copy();
+  await client.execute('UPDATE maintenance.runbook_runs SET head = $2 WHERE run_id = $1', [
+    report.runId,
+    'f'.repeat(64),
+  ]);
+  await world.resume(sample, report.runId);
+  expect(await copy()).toEqual([report.runId]);
+  expect((await runsThere()).at(-1)?.state).toBe('waiting');
+});
+
+it('a damaged journal does not overwrite its copy', async () => {
+  const { report } = await world.run(sample, { directory }, { ask: nobody });
+  const path = join(world.home, 'runs', `${report.runId}.jsonl`);
+  await writeFile(path, (await readFile(path, 'utf8')).replace('warning', 'ok'));
+  await copy();
+  expect((await runsThere()).map(({ run_id }) => run_id)).not.toContain(report.runId);
+});
+
+it('checks read in sessions that refuse writes; acts write', async () => {
+  const { withClient } = await import('../../../src/database/client.js');
+  const tryWrite = async (context: { services: typeof world.services; signal: AbortSignal }) => {
+    const target = await context.services.database();
+    const options = {
+      purpose: 'test',
+      settings: context.services.config.database,
+      signal: context.signal,
+    };
+    return withClient(target, options, (session) =>
+      session.execute('CREATE TABLE IF NOT EXISTS maintenance.written (i integer)').then(
+        () => 'written',
+        (error: Error) => error.message,
+      ),
+    );
+  };
+  const seen: Record<string, string> = {};
+  const probing = {
+    ...sample,
+    id: 'probing',
+    steps: sample.steps.map((step) =>
+      'run' in step
+        ? {
+            ...step,
+            run: async (context: never) => {
+              seen[step.id] = await tryWrite(context);
+              return (step.run as (given: never) => Promise<unknown>)(context);
+            },
+          }
+        : step,
+    ) as typeof sample.steps,
+  };
+  const { report } = await world.run(probing, { directory });
+  expect(report.state).toBe('succeeded');
+  expect(seen).toMatchObject({
+    count: expect.stringContaining('read-only'),
+    plan: expect.stringContaining('read-only'),
+    remove: 'written',
+  });
+});
