@@ -177,14 +177,12 @@ function present(check: Check, finding: Finding, seconds: number): CheckResult {
   };
 }
 
-/** `reviewops runbook run gold-incomplete --batch-id 20260131_235959`. */
+/** `reviewops runbook run gold-incomplete --input batchId=20260131_235959`. */
 function cureCommand({ id, input }: Cure): string {
-  const flags = Object.entries(input).flatMap(([name, value]) => {
-    const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    if (typeof value === 'boolean') return value ? [flag] : [];
-    return [value].flat().map((one) => `${flag} ${shellWord(String(one))}`);
-  });
-  return ['reviewops runbook run', id, ...flags].join(' ');
+  const inputs = Object.entries(input).flatMap(([name, value]) =>
+    [value].flat().map((one) => `--input ${shellWord(`${name}=${one}`)}`),
+  );
+  return ['reviewops runbook run', id, ...inputs].join(' ');
 }
 
 const shellWord = (text: string): string =>

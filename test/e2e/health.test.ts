@@ -143,7 +143,7 @@ describe('a broken system', () => {
     const { code, stdout } = await health();
     await rename(join(cwd, 'kept'), gold);
     expect(code).toBe(2);
-    expect(stdout).toContain(`reviewops runbook run gold-incomplete --batch-id ${batchId}`);
+    expect(stdout).toContain(`reviewops runbook run gold-incomplete --input batchId=${batchId}`);
   });
 
   it('has no database: critical, the rest of it unknown, the lake still seen', async () => {

@@ -110,11 +110,11 @@ describe('running checks', () => {
   });
 
   it('writes the cure as a command, quoted for a shell', async () => {
-    const input = { batchId: '20260131_235959', tables: ["a'b", 'c'], analyze: true, full: false };
+    const input = { batchId: '20260131_235959', tables: ["a'b", 'c'], analyze: true };
     const finding = warning('x', { runbook: { id: 'vacuum', input } });
     const { checks } = await runChecks([finds(finding)], sources, { signal });
     expect(checks[0]?.runbook?.command).toBe(
-      "reviewops runbook run vacuum --batch-id 20260131_235959 --tables 'a'\\''b' --tables c --analyze",
+      "reviewops runbook run vacuum --input batchId=20260131_235959 --input 'tables=a'\\''b' --input tables=c --input analyze=true",
     );
   });
 });

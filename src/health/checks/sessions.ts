@@ -15,14 +15,18 @@ interface Session {
   hidden: boolean;
 }
 
-/** Other people's sessions show themselves only to roles that may see them. */
+/**
+ * Other people’s sessions show themselves only to roles that may see them. One that is about to
+ * start has no name yet, and may be our own.
+ */
 const sessionsSql = `SELECT pid, coalesce(nullif(application_name, ''), 'a session') AS application,
     state, extract(epoch FROM clock_timestamp() - xact_start)::float8 AS seconds,
     age(backend_xmin) AS xmin,
     query = '<insufficient privilege>' AND state IS NULL AS hidden
   FROM pg_stat_activity
   WHERE pid <> pg_backend_pid() AND application_name IS DISTINCT FROM 'reviewops health'
-    AND (backend_type = 'client backend' OR backend_type IS NULL)`;
+    AND (backend_type = 'client backend' OR backend_type IS NULL)
+    AND (state <> 'starting' OR query = '<insufficient privilege>')`;
 
 const mayNotSee = (hidden: number, whatFor: string) =>
   unknown(`the role may not see ${hidden} sessions of others, so ${whatFor} is not known`, {
