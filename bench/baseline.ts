@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { copyFromFile, copyOut, copyToFile } from '../src/database/copy.js';
 import { quoteTable } from '../src/database/identifiers.js';
-import { factColumns } from '../src/pipeline/fact-columns.js';
+import { batchColumns, factColumns } from '../src/pipeline/fact-columns.js';
 import { config, type Home } from './home.js';
 
 const { schema, tables } = config.source;
@@ -18,7 +18,7 @@ export async function rawCopyOut(home: Home): Promise<number> {
   });
 }
 
-const columns = factColumns.join(', ');
+const columns = [...factColumns, ...batchColumns].join(', ');
 
 /** Writes the rows that the last load published to a CSV file. */
 export async function dumpFacts(home: Home): Promise<{ path: string; rows: number }> {
