@@ -12,6 +12,7 @@ const everyProject = {
 const long = [
   'test/runbooks/maintenance-crash.test.ts',
   'test/runbooks/repair-crashes.test.ts',
+  'test/runbooks/repair-matrix.test.ts',
   'test/lake/s3-faults.test.ts',
   'test/e2e/lake-s3.test.ts',
   'test/e2e/lake.test.ts',
