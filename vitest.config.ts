@@ -10,11 +10,14 @@ const everyProject = {
 
 /** Minutes of killing, breaking and repairing: `npm run test:long`, which CI runs beside `npm test`. */
 const long = [
+  'test/database/embedded.test.ts',
+  'test/runbooks/engine/crash.test.ts',
   'test/runbooks/maintenance-crash.test.ts',
   'test/runbooks/repair-crashes.test.ts',
   'test/runbooks/repair-matrix.test.ts',
   'test/lake/s3-faults.test.ts',
   'test/e2e/lake-s3.test.ts',
+  'test/e2e/local.test.ts',
   'test/e2e/lake.test.ts',
   'test/e2e/health.test.ts',
   'test/e2e/maintenance.test.ts',
