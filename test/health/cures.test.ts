@@ -38,8 +38,9 @@ describe('the runbooks that checks name', () => {
 
   describe.each(named)('%s', (id) => {
     const entry = catalogue.find((candidate) => candidate.id === id);
-    it.skipIf(entry === undefined)('exists, and takes what it is given', async () => {
+    it('exists, and takes what it is given', async () => {
       const runbook = await entry?.load();
+      expect(runbook?.id).toBe(id);
       for (const input of inputs[id] ?? [{}, { batchId: '20260131_235959' }]) {
         expect(runbook?.inputs.safeParse(input).error).toBeUndefined();
       }
