@@ -16,7 +16,7 @@ import { startOf } from '../runbooks/engine/restore.js';
 import { endInterrupted } from '../runbooks/engine/run-lock.js';
 import { type RunOptions, type RunReport, resumeRun, startRun } from '../runbooks/engine/runner.js';
 import { synchronise } from '../runbooks/engine/synchronise.js';
-import { errorMessage, invalid, OperatorError } from '../system/errors.js';
+import { ExitCode, errorMessage, invalid, OperatorError } from '../system/errors.js';
 import type { CommandContext } from './context.js';
 import { answerFrom, type RunbookFlags } from './runbook-answers.js';
 import { findRunbook } from './runbook-catalogue.js';
@@ -39,15 +39,16 @@ export async function runRunbookCommand(
   return perform(context, flags, (options) => startRun(definition, input, options));
 }
 
-/** Goes on with a run that was interrupted, failed or waits. */
+/** Goes on with a run that was interrupted, failed or waits, or takes back what it did. */
 export async function resumeRunbookCommand(
   context: CommandContext,
   runId: string,
-  flags: RunbookFlags = {},
+  flags: RunbookFlags & { undo?: boolean } = {},
 ): Promise<RunReport> {
   const { runbook: id } = startOf((await readJournal(context.home, runId)).entries);
   const definition = await findRunbook(context, id);
-  return perform(context, flags, (options) => resumeRun(definition, runId, options));
+  const { undo = false } = flags;
+  return perform(context, flags, (options) => resumeRun(definition, runId, { ...options, undo }));
 }
 
 /** Throws the failure of a run that did not succeed; for faces whose result needs its success. */
@@ -84,7 +85,8 @@ async function perform(
   });
   try {
     const report = await follow(context, flags, run);
-    if (['refused', 'aborted', 'interrupted'].includes(report.state)) throw outcome(report);
+    const stopped = ['refused', 'aborted', 'interrupted'].includes(report.state);
+    if (stopped && report.exitCode !== ExitCode.done) throw outcome(report);
     return report;
   } finally {
     await copyJournals(context, services);

@@ -44,6 +44,9 @@ export function showEvent(context: CommandContext, event: RunEvent, showPlan: bo
     case 'plan.made':
       if (showPlan) notice(renderPlan(event.plan, event.hash, context.terminal));
       break;
+    case 'act.undone':
+      notice(`Undone: ${event.step}`);
+      break;
     case 'step.finished':
       report(finished(event.result));
       break;

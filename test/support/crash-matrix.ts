@@ -89,7 +89,9 @@ export async function crashAt(
     reached = resolve;
   });
   let seq = -1;
+  let journal: Journal | undefined;
   Journal.prototype.append = async function (event) {
+    journal = this;
     seq += 1;
     const here = seq === point.entry;
     if (here && point.when === 'before') {
@@ -114,11 +116,12 @@ export async function crashAt(
   } finally {
     Journal.prototype.append = append;
   }
+  await journal?.close();
   await bury(world);
-  const [journal] = (await readdir(runsDirectory(world.home))).filter((name) =>
+  const [file] = (await readdir(runsDirectory(world.home))).filter((name) =>
     name.endsWith('.jsonl'),
   );
-  const runId = journal?.slice(0, -'.jsonl'.length);
+  const runId = file?.slice(0, -'.jsonl'.length);
   if (runId === undefined) return undefined;
   return (await readJournal(world.home, runId)).entries.length === 0 ? undefined : runId;
 }

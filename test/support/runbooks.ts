@@ -35,6 +35,8 @@ export interface RunChoices {
   dryRun?: boolean;
   readOnly?: boolean;
   incident?: string;
+  /** For resume: take back instead. */
+  undo?: boolean;
   onEvent?: (event: RunEvent) => void;
 }
 
@@ -101,6 +103,7 @@ const runOptions = (services: RunbookServices, choices: RunChoices) => ({
   ...(choices.dryRun === undefined ? {} : { dryRun: choices.dryRun }),
   ...(choices.readOnly === undefined ? {} : { readOnly: choices.readOnly }),
   ...(choices.incident === undefined ? {} : { incident: choices.incident }),
+  ...(choices.undo === undefined ? {} : { undo: choices.undo }),
 });
 
 /** Reads a run to its end. */

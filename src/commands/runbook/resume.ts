@@ -1,4 +1,4 @@
-import { Args } from '@oclif/core';
+import { Args, Flags } from '@oclif/core';
 import type { CommandContext } from '../../cli/context.js';
 import { RunbookRunCommand, runbookFlags, toRunbookFlags } from '../../cli/runbook-run-command.js';
 
@@ -20,12 +20,17 @@ With approvals.secondPerson, a second person approves a destructive plan this wa
       description: 'Id of the run, as `runbook history` prints it.',
     }),
   };
-  static override flags = runbookFlags;
+  static override flags = {
+    ...runbookFlags,
+    undo: Flags.boolean({
+      description: 'Take back what was done instead, where every step of it can be; needs a yes.',
+    }),
+  };
 
   override async perform(context: CommandContext) {
     const { args, flags: parsed } = this.input(RunbookResume);
     const { resumeRunbookCommand } = await import('../../cli/runbook-command.js');
-    const flags = toRunbookFlags(parsed);
+    const flags = { ...toRunbookFlags(parsed), undo: parsed.undo };
     return { report: await resumeRunbookCommand(context, args.run, flags), flags };
   }
 }

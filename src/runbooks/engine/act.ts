@@ -50,7 +50,9 @@ async function meetPlan(host: StepHost, signal: AbortSignal): Promise<void> {
   const { memory, runbook, definition, input } = host;
   const step = runbook.steps.find(({ id }) => id === memory.plan?.step);
   if (step?.kind !== 'plan') throw new Error(`The plan of ${runbook.id} is of no step.`);
-  const now = await step.run(host.context(step, signal, 'read'));
+  // The plan has been shown; making it again is nobody's news.
+  const silent = { output: () => undefined, progress: () => undefined };
+  const now = await step.run({ ...host.context(step, signal, 'read'), ...silent });
   if (planHash(definition, input as Json, now) === memory.plan?.hash) return;
   throw refused('PLAN_CHANGED', 'Reality has changed since the plan was shown.', {
     hint: `Look at the new plan: reviewops runbook run ${runbook.id} --dry-run`,

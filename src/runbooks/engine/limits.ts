@@ -22,15 +22,12 @@ export async function withinLimit<T>(
 ): Promise<T> {
   const limit = step.timeout ?? defaultTimeoutSeconds;
   const expired = new AbortController();
-  const error = failed('STEP_TIMED_OUT', `Step ${step.id} did not end within ${limit} s.`, {
-    hint: 'Find out what it waits for; its manual command shows that. Then resume the run.',
-  });
   let over: (() => void) | undefined;
   const late = new Promise<void>((resolve) => {
     over = resolve;
   });
   const timers = [
-    setTimeout(() => expired.abort(error), Math.min(limit * 1000, longest)),
+    setTimeout(() => expired.abort(timedOut(step.id, limit)), Math.min(limit * 1000, longest)),
     setTimeout(() => over?.(), Math.min((limit + graceSeconds) * 1000, longest)),
   ];
   try {
@@ -38,18 +35,23 @@ export async function withinLimit<T>(
     const result = await Promise.race([
       done,
       late.then((): never => {
-        throw error;
+        throw expired.signal.reason;
       }),
     ]);
     // Work that ends after its limit, whatever it says, has not done what was asked.
-    if (expired.signal.aborted) throw error;
+    if (expired.signal.aborted) throw expired.signal.reason;
     return result;
   } catch (cause) {
-    throw expired.signal.aborted && !signal.aborted ? error : cause;
+    throw expired.signal.aborted && !signal.aborted ? expired.signal.reason : cause;
   } finally {
     timers.forEach(clearTimeout);
   }
 }
+
+const timedOut = (id: string, limit: number) =>
+  failed('STEP_TIMED_OUT', `Step ${id} did not end within ${limit} s.`, {
+    hint: 'Find out what it waits for; its manual command shows that. Then resume the run.',
+  });
 
 /** Whether an error may pass by itself: what failed or could not be reached, not what is wrong. */
 export const mayPass = (error: unknown): boolean =>

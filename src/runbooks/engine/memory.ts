@@ -45,6 +45,7 @@ export function remember(memory: RunMemory, event: RunEvent): void {
       break;
     case 'act.undone':
       memory.begun.delete(event.step);
+      delete memory.results[event.step];
       break;
     case 'step.finished':
       memory.results[event.result.id] = event.result;

@@ -15,12 +15,15 @@ import { registerBornSecret } from './secrets.js';
 import { performStep } from './step.js';
 import type { StepHost } from './step-host.js';
 import { type HeldTargets, holdTargets } from './targets.js';
+import { undoActs } from './undo.js';
 
 export interface RunParts {
   runId: string;
   journal: Journal;
   definition: string;
   restored?: RestoredRun;
+  /** Takes back what was done instead of going on. */
+  undo?: boolean;
 }
 
 type AnyStep = Step<Inputs>;
@@ -74,7 +77,8 @@ export class Run {
         held = await this.#hold(signal);
         signal = AbortSignal.any([signal, held.lost]);
       }
-      await this.#performSteps(signal);
+      if (this.#parts.undo === true) await undoActs(this.#host(), signal);
+      else await this.#performSteps(signal);
     } catch (error) {
       const cause = signal.aborted ? asStop(error, signal) : error;
       ending = asEnding(cause, this.#memory.begun.size > 0);

@@ -56,16 +56,17 @@ export async function* startRun(
 }
 
 /**
- * Goes on with a run that was interrupted, failed or waits, at the first step not proven done.
+ * Goes on with a run that was interrupted, failed or waits, at the first step not proven done; with
+ * `undo` it takes back what its acts have done instead.
  *
  * @throws RUN_NOT_FOUND, JOURNAL_BROKEN, RUN_ENDED, RUN_ACTIVE, RUNBOOK_EDITED, READ_ONLY_MODE
  */
 export async function* resumeRun(
   runbook: Runbook,
   runId: string,
-  options: RunOptions,
+  options: RunOptions & { undo?: boolean },
 ): AsyncGenerator<RunEvent, RunReport> {
-  const { services, signal } = options;
+  const { services, signal, undo = false } = options;
   const { now, home } = services;
   await requireRun(home, runId);
   const definition = definitionHash(runbook);
@@ -78,7 +79,7 @@ export async function* resumeRun(
       const { dryRun } = restored.started;
       if (runbook.risk !== 'read' && !dryRun) requirePermission(runbook, options);
       const input = parseInput(runbook, restored.started.input);
-      const parts = { runId, journal, definition, restored };
+      const parts = { runId, journal, definition, restored, undo };
       return { runbook, input, options: { ...options, dryRun }, parts };
     } catch (error) {
       await journal.close();

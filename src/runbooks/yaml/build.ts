@@ -141,7 +141,10 @@ async function makePlan(
     });
   }
   return {
-    summary: fillIn(step.summary ?? `${targets.length} targets.`, context.input),
+    summary: fillIn(
+      (step.summary ?? targets.length === 1) ? '1 target.' : `${targets.length} targets.`,
+      context.input,
+    ),
     targets,
     totals: { targets: targets.length },
     notes: step.notes.map((note) => fillIn(note, context.input)),

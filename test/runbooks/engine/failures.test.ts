@@ -189,6 +189,34 @@ describe('no and Ctrl-C', () => {
     expect(report.resume).toBe(`reviewops runbook resume ${report.runId}`);
   });
 
+  it('undo what was done when a person asks for it, last first, and only if all of it can be', async () => {
+    const undone: string[] = [];
+    const failing = (undoes: string[]) => {
+      const undo = (id: string) =>
+        undoes.includes(id) ? { undo: async () => undone.push(id) } : {};
+      const run = async () => {
+        throw failed('MADE_UP', 'It broke.');
+      };
+      return edited({ remove: undo('remove'), note: { ...undo('note'), run } });
+    };
+    const partly = failing(['note']);
+    const first = await world.run(partly, { directory });
+    const refusal = await world.resume(partly, first.report.runId, { undo: true });
+    expect(refusal.report).toMatchObject({ error: { code: 'UNDO_IMPOSSIBLE' } });
+    expect(undone).toEqual([]);
+
+    await makeFiles(directory, ['a.old']);
+    const wholly = failing(['remove', 'note']);
+    const { report } = await world.run(wholly, { directory });
+    const declined = await world.resume(wholly, report.runId, { undo: true, ask: no('ada') });
+    expect(declined.report).toMatchObject({ state: 'waiting', exitCode: 3 });
+    expect(undone).toEqual([]);
+    const undoing = await world.resume(wholly, report.runId, { undo: true });
+    expect(undoing.report).toMatchObject({ state: 'aborted', exitCode: 0 });
+    expect(undone).toEqual(['note', 'remove']);
+    await expect(world.resume(wholly, report.runId)).rejects.toMatchObject({ code: 'RUN_ENDED' });
+  });
+
   it('stops after the present safe point, and says what is unknown', async () => {
     const stop = new AbortController();
     const slow = edited({

@@ -191,3 +191,9 @@ describe('what is wrong in a file', () => {
     });
   });
 });
+
+it('the example of the operator guide is a runbook', async () => {
+  const guide = await readFile(new URL('../../../docs/operator-guide.md', import.meta.url), 'utf8');
+  const example = guide.split('```yaml\n').find((part) => part.startsWith('id: ')) ?? '';
+  expect(parse(example.split('```')[0] ?? '').id).toBe('restart-worker');
+});
