@@ -268,7 +268,6 @@ describe('output', () => {
       'approval.given',
       'step.finished',
       'step.started',
-      'output',
       'act.started',
       'output',
       'step.finished',
