@@ -103,7 +103,8 @@ describe('vacuum', () => {
     const resumed = await world.resume(vacuum, report.runId);
     expect(resumed.report).toMatchObject({ state: 'succeeded' });
     expect(evidenceOf(step(resumed.report, 'vacuum')?.verified)).toMatchObject([
-      { deadTuplesBefore: 3000, deadTuplesAfter: 0 },
+      // The server counts dead rows by estimate: at least those that this test made.
+      { deadTuplesBefore: expect.toSatisfy((dead: number) => dead >= 3000), deadTuplesAfter: 0 },
     ]);
   });
 
