@@ -1,3 +1,4 @@
+import type { Lookup } from '../config/environment.js';
 import type { LoadedConfig } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import type { Secrets } from '../config/secrets.js';
@@ -38,6 +39,8 @@ export interface CommandContext extends JobContext {
   lake(): Promise<Lake>;
   /** What a lake depends on beside its configuration. */
   lakeSurroundings(): Promise<LakeSurroundings>;
+  /** Variables as they are now, the profile, and where relative paths of the configuration start. */
+  surroundings(): Promise<{ lookup: Lookup; profile: string; directory: string }>;
   /** A private directory under `<home>/tmp`, removed when the command ends. */
   scratch(): Promise<string>;
 

@@ -116,6 +116,12 @@ export function createContext(
     });
     return { home, profile, signal: job.signal, aws };
   };
+  const surroundings = async () => {
+    const { readEnvironment } = await import('../config/environment.js');
+    const { profile, file } = await loadedConfig();
+    const lookup = await readEnvironment({ home, cwd, environment, configFile: file, warn });
+    return { lookup, profile, directory: file === undefined ? cwd : dirname(file) };
+  };
   let scratchDirectory: Promise<string> | undefined;
 
   const context: CommandContext = {
@@ -149,6 +155,7 @@ export function createContext(
       return openLake(config.lake, await lakeSurroundings());
     }),
     lakeSurroundings,
+    surroundings,
     scratch: () => {
       throwIfAborted(job.signal);
       scratchDirectory ??= makeScratch(home);

@@ -21,6 +21,7 @@ export async function servicesOf(context: CommandContext): Promise<CommandServic
     lake: context.lake,
     scratch: context.scratch,
     pseudonymKey: async () => (await context.secrets()).pseudonymKey(),
+    surroundings: context.surroundings,
     tool: context.tool,
     now: context.now,
     used: () => used,

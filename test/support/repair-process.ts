@@ -43,6 +43,7 @@ const options: RunOptions = {
     lake: async () => lake,
     scratch: () => mkdtemp(join(root, 'run-')),
     pseudonymKey: async () => Buffer.from('a key of the tests, long enough'),
+    surroundings: async () => ({ lookup: () => undefined, profile: 'test', directory: root }),
     tool: testTool,
     now: () => new Date(),
   },

@@ -47,6 +47,7 @@ export async function makeBrokenWorld(
     lake: async () => lake,
     scratch: () => mkdtemp(join(root, 'run-')),
     pseudonymKey: async () => environment.pseudonymKey,
+    surroundings: async () => ({ lookup: () => undefined, profile: 'test', directory: root }),
     tool: environment.tool,
     now: () => new Date(),
     ...options.services,

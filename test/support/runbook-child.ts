@@ -56,6 +56,11 @@ const options = {
     lake: async () => openLocalLake(request.lake),
     scratch: () => mkdtemp(join(request.root, 'scratch-')),
     pseudonymKey: async () => Buffer.from('a key of the tests, long enough'),
+    surroundings: async () => ({
+      lookup: () => undefined,
+      profile: 'test',
+      directory: request.root,
+    }),
     tool: { name: 'reviewops', version: '0.0.0-test' },
     now: () => new Date(),
   },

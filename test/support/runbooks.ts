@@ -71,6 +71,7 @@ export async function runbookWorld(options: WorldOptions = {}): Promise<RunbookW
     lake: async () => lake,
     scratch: () => mkdtemp(join(root, 'scratch-')),
     pseudonymKey: async () => Buffer.from('a key of the tests, long enough'),
+    surroundings: async () => ({ lookup: () => undefined, profile: 'test', directory: root }),
     tool: { name: 'reviewops', version: '0.0.0-test' },
     now: () => clock.now(),
   };

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { Lookup } from '../../config/environment.js';
 import type { Config } from '../../config/schema.js';
 import type { DatabaseTarget } from '../../database/target.js';
 import type { Lake } from '../../lake/lake.js';
@@ -31,8 +32,18 @@ export interface RunbookServices {
   /** A directory of this run alone. */
   scratch(): Promise<string>;
   pseudonymKey(): Promise<Uint8Array>;
+  surroundings(): Promise<Surroundings>;
   tool: { name: string; version: string };
   now(): Date;
+}
+
+/** Where the command runs, for what only some runbooks need. */
+export interface Surroundings {
+  /** The variables of the environment and of `.env`, as they are now. */
+  lookup: Lookup;
+  profile: string;
+  /** Where relative paths of the configuration start. */
+  directory: string;
 }
 
 /** What every function of a step gets. */
@@ -139,12 +150,24 @@ export interface BranchStep<Input> extends StepBase<Input> {
   choose: (context: StepContext<Input>) => Promise<Branch | undefined>;
 }
 
+/** Whether a run may go on: what it saw, or what it waits for and when that is due. */
+export type Readiness =
+  | { ready: true; summary: string; evidence?: JsonObject }
+  | { ready: false; reason: string; due: Date };
+
+/** A pause of hours or days: the run ends as `waiting` and asks again when it is resumed. */
+export interface WaitStep<Input> extends StepBase<Input> {
+  kind: 'wait';
+  ready: (context: StepContext<Input>) => Promise<Readiness>;
+}
+
 export type Step<Input> =
   | CheckStep<Input>
   | PlanStep<Input>
   | ApproveStep<Input>
   | ActStep<Input>
   | ManualStep<Input>
+  | WaitStep<Input>
   | BranchStep<Input>;
 
 interface RunbookBase<Input> {

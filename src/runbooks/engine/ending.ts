@@ -4,6 +4,7 @@ import {
   interrupted,
   isOperatorError,
   OperatorError,
+  partial,
   refused,
 } from '../../system/errors.js';
 import type { RunState } from './events.js';
@@ -17,6 +18,8 @@ export class Ending extends Error {
     readonly error: OperatorError,
     /** Not an expected failure: thrown on, with its stack, once the run has ended. */
     readonly bug?: unknown,
+    /** When a run that waits for a time may go on; ISO 8601. */
+    readonly due: string | null = null,
   ) {
     super(error.message);
   }
@@ -24,6 +27,9 @@ export class Ending extends Error {
 
 export const waiting = (reason: string, hint: string): Ending =>
   new Ending('waiting', refused('RUN_WAITING', reason, { hint }));
+
+export const waitingUntil = (due: Date, reason: string, hint: string): Ending =>
+  new Ending('waiting', partial('RUN_WAITING', reason, { hint }), undefined, due.toISOString());
 
 /** What fails because the run was stopped is a stop, whatever the library calls it. */
 export function asStop(error: unknown, { reason }: AbortSignal): unknown {

@@ -52,7 +52,13 @@ export type RunEvent =
   | { type: 'approval.declined'; step: string; by: string }
   | { type: 'manual.recorded'; step: string; by: string; said: string }
   | { type: 'step.finished'; result: StepResult }
-  | { type: 'run.finished'; state: RunState; reason: string | null };
+  | {
+      type: 'run.finished';
+      state: RunState;
+      reason: string | null;
+      /** When a run that waits for a time may go on; ISO 8601. */
+      due?: string;
+    };
 
 /** An event as it was written: numbered, dated (ISO 8601 UTC) and chained to the one before. */
 export interface JournalEntry {

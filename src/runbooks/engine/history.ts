@@ -13,6 +13,8 @@ export interface RunSummary {
   title: string;
   state: RunState;
   reason: string | null;
+  /** When a run that waits for a time may go on; ISO 8601. */
+  due: string | null;
   input: JsonObject;
   dryRun: boolean;
   incident: string | null;
@@ -44,6 +46,7 @@ export function summarise(
     ...started,
     state: ended?.state ?? (active ? 'running' : 'interrupted'),
     reason: ended?.reason ?? null,
+    due: ended?.due ?? null,
     startedAt: first.at,
     finishedAt: ended === undefined ? null : last.at,
     seconds: ended === undefined ? null : (Date.parse(last.at) - Date.parse(first.at)) / 1000,

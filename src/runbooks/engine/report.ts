@@ -23,6 +23,8 @@ export interface RunReport {
   branch: Branch | null;
   /** What a destructive run left for the record. */
   reportFiles: ReportFiles | null;
+  /** When a run that waits for a time may go on; ISO 8601. */
+  due: string | null;
   /** The command that goes on with a run that has not ended. */
   resume: string | null;
 }

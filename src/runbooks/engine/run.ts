@@ -86,7 +86,13 @@ export class Run {
     try {
       await held?.release();
       const state = ending?.state ?? 'succeeded';
-      await this.#record({ type: 'run.finished', state, reason: ending?.message ?? null });
+      const due = ending?.due ?? null;
+      await this.#record({
+        type: 'run.finished',
+        state,
+        reason: ending?.message ?? null,
+        ...(due === null ? {} : { due }),
+      });
     } finally {
       await this.#parts.journal.close();
     }
@@ -218,6 +224,7 @@ export class Run {
       plan: plan?.plan ?? null,
       planHash: plan?.hash ?? null,
       branch: this.#branch ?? null,
+      due: ending?.due ?? null,
       resume: resumable ? resumeCommand(runId) : null,
     };
   }

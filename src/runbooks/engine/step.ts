@@ -3,7 +3,7 @@ import { redactDeep } from '../../system/redact.js';
 import { performAct } from './act.js';
 import { approve, recordManual } from './approval.js';
 import type { Inputs, Json, Step, StepContext, StepResult } from './definition.js';
-import { Ending, waiting } from './ending.js';
+import { Ending, waiting, waitingUntil } from './ending.js';
 import { mayPass, pause, pauseAfter, withinLimit } from './limits.js';
 import { canonicalJson, type Plan, planHash } from './plan.js';
 import type { StepHost, StepOutcome } from './step-host.js';
@@ -98,6 +98,14 @@ async function body(step: AnyStep, host: StepHost, signal: AbortSignal): Promise
       }
       await host.record({ type: 'manual.recorded', step: step.id, ...answer });
       return { state: 'done', summary: `${answer.by}: ${answer.said}` };
+    }
+    case 'wait': {
+      const readiness = await step.ready(context);
+      if (!readiness.ready) {
+        throw waitingUntil(readiness.due, readiness.reason, host.resumeCommand);
+      }
+      const { summary, evidence: data } = readiness;
+      return { state: 'done', summary, ...(data === undefined ? {} : { data }) };
     }
     case 'branch': {
       const branch = await step.choose(context);
