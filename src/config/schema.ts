@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { healthSchema } from './health-schema.js';
 import { lakeSchema, sizeText } from './lake-schema.js';
 import { maintenanceSchema, retentionSchema } from './retention-schema.js';
-import { approvalsSchema, maintenanceWindowsSchema } from './runbook-schema.js';
+import { approvalsSchema, maintenanceWindowsSchema, operatorsSchema } from './runbook-schema.js';
 
 /**
  * The configuration file, as operators write it. Every setting has a default, so an empty file is
@@ -237,6 +237,7 @@ const settings = {
   pipeline: pipeline.prefault({}),
   retention: retentionSchema.prefault({}),
   maintenance: maintenanceSchema.prefault({}),
+  operators: operatorsSchema.prefault({}),
   approvals: approvalsSchema.prefault({}),
   maintenanceWindows: maintenanceWindowsSchema.prefault({}),
   health: healthSchema.prefault({}),

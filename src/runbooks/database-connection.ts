@@ -153,6 +153,7 @@ async function schemaFinding(context: Context): Promise<Finding> {
 }
 
 export default defineRunbook({
+  module: import.meta.url,
   id: 'database-connection',
   title: 'No connection to the database',
   summary:

@@ -57,6 +57,7 @@ const nothingWrong = ({ results }: Context): true | string =>
     : true;
 
 export default defineRunbook({
+  module: import.meta.url,
   id: 'gold-incomplete',
   title: 'Gold is incomplete, or scores are missing',
   summary:

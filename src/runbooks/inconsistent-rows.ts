@@ -75,6 +75,7 @@ const plannedViews = ({ plan, services }: Context): string[] =>
     .map(({ name }) => name.slice(services.config.serving.schema.length + 1));
 
 export default defineRunbook({
+  module: import.meta.url,
   id: 'inconsistent-rows',
   title: 'Rows in the database are inconsistent',
   summary:

@@ -30,6 +30,7 @@ const silverIsWhole = ({ results }: Context): true | string =>
   results.columns?.finding?.state === 'ok' ? 'Silver has every column that the model reads.' : true;
 
 export default defineRunbook({
+  module: import.meta.url,
   id: 'model-crash',
   title: 'The model crashes for missing columns',
   summary:

@@ -26,6 +26,7 @@ async function find(context: Context) {
 }
 
 export default defineRunbook({
+  module: import.meta.url,
   id: 'parquet-not-found',
   title: 'A Parquet file is not found',
   summary:

@@ -139,6 +139,7 @@ const planned = (context: StepContext<Input>): PlannedBatch[] =>
   }));
 
 export default defineRunbook({
+  module: import.meta.url,
   id: 'purge-batches',
   title: 'Delete old, corrupt or named batches',
   summary:

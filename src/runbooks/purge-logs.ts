@@ -59,6 +59,7 @@ const planned = (context: StepContext<Input>): PlannedLogs[] =>
   }));
 
 export default defineRunbook({
+  module: import.meta.url,
   id: 'purge-logs',
   title: 'Delete old logs of runs',
   summary:

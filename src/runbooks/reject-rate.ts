@@ -46,6 +46,7 @@ const advice: Record<string, string> = {
 };
 
 export default defineRunbook({
+  module: import.meta.url,
   id: 'reject-rate',
   title: 'The reject rate is abnormal',
   summary:

@@ -26,6 +26,7 @@ const isPlanned = (context: Context, type: string): boolean =>
   context.plan?.targets.some((target) => target.type === type) === true;
 
 export default defineRunbook({
+  module: import.meta.url,
   id: 'relation-not-found',
   title: 'A relation does not exist',
   summary:

@@ -17,6 +17,7 @@ const find = async ({ input, ...context }: StepContext<BatchInput>) => {
 };
 
 export default defineRunbook({
+  module: import.meta.url,
   id: 'silver-missing',
   title: 'Silver files are missing',
   summary:

@@ -14,6 +14,7 @@ const slowAnswer = 0.1;
 const longTransaction = 300;
 
 export default defineRunbook({
+  module: import.meta.url,
   id: 'slow-at-peak',
   title: 'Everything is slow at peak hours',
   summary:

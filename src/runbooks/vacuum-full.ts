@@ -1,6 +1,7 @@
 import { vacuumRunbook } from './support/vacuum-runbook.js';
 
 export default vacuumRunbook(true, {
+  module: import.meta.url,
   id: 'vacuum-full',
   title: 'Give the space of dead rows back to the disk',
   summary:

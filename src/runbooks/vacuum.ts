@@ -1,6 +1,7 @@
 import { vacuumRunbook } from './support/vacuum-runbook.js';
 
 export default vacuumRunbook(false, {
+  module: import.meta.url,
   id: 'vacuum',
   title: 'Vacuum and analyse the database',
   summary:

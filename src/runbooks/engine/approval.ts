@@ -20,6 +20,8 @@ export interface ApprovalRequest {
   secondPerson: boolean;
   /** Approvals that the journal of a resumed run holds. */
   given: readonly GivenApproval[];
+  /** Throws what refuses the approval of this person. */
+  permit: (by: string) => void;
 }
 
 export type ApprovalOutcome =
@@ -55,6 +57,7 @@ export async function approve(
     switch (answer.type) {
       case 'yes': {
         const { by, how } = answer;
+        request.permit(by);
         if (isAmong(by, people)) return later(people);
         await record({ type: 'approval.given', step: step.id, by, how, plan: planHash });
         people.push(by);

@@ -1,15 +1,17 @@
 import type { z } from 'zod';
 import type { Lookup } from '../../config/environment.js';
+import type { Role } from '../../config/runbook-schema.js';
 import type { Config } from '../../config/schema.js';
 import type { DatabaseTarget } from '../../database/target.js';
+import type { CallerIdentity } from '../../diagnosis/identity.js';
 import type { Lake } from '../../lake/lake.js';
 import type { Plan } from './plan.js';
 
 /** What a runbook may do: look, change what can be changed back, destroy. */
 export type Risk = 'read' | 'change' | 'destroy';
 
-/** Who may run it (the roles of the system); `read` runbooks are everybody's. */
-export type Role = 'admin' | 'data-engineer' | 'analyst' | 'frontend';
+/** Who may run it; `read` runbooks are everybody's, and an admin may run all. */
+export type { Role } from '../../config/runbook-schema.js';
 
 /** Five states, in order of concern. Without permission or data a check is unknown, never ok. */
 export const checkStates = ['ok', 'skipped', 'unknown', 'warning', 'critical'] as const;
@@ -32,6 +34,8 @@ export interface RunbookServices {
   /** A directory of this run alone. */
   scratch(): Promise<string>;
   pseudonymKey(): Promise<Uint8Array>;
+  /** Whom AWS takes us for (STS); absent where nothing of the lake is on S3. */
+  identity?: (signal: AbortSignal) => Promise<CallerIdentity>;
   surroundings(): Promise<Surroundings>;
   tool: { name: string; version: string };
   now(): Date;
@@ -184,6 +188,8 @@ interface RunbookBase<Input> {
   steps: readonly Step<Input>[];
   /** The text it was read from, where steps are data and not functions; part of its hash. */
   source?: string;
+  /** `import.meta.url` of the module it is written in: what that imports is part of its hash. */
+  module?: string;
 }
 
 /** A runbook as it is written, with its inputs' types. */

@@ -17,7 +17,11 @@ export interface RestoredRun {
  *
  * @throws RUN_ENDED, RUNBOOK_EDITED (both exit 3, nothing changed)
  */
-export function restore(entries: readonly JournalEntry[], definition: string): RestoredRun {
+export function restore(
+  entries: readonly JournalEntry[],
+  definition: string,
+  toolVersion: string,
+): RestoredRun {
   const started = startOf(entries);
   const last = entries.at(-1)?.event;
   if (last?.type === 'run.finished' && !resumable.has(last.state)) {
@@ -26,9 +30,13 @@ export function restore(entries: readonly JournalEntry[], definition: string): R
     });
   }
   if (started.definition !== definition) {
+    const what =
+      started.tool === toolVersion
+        ? 'has been edited'
+        : `is another one (reviewops ${started.tool} then, ${toolVersion} now)`;
     throw refused(
       'RUNBOOK_EDITED',
-      `Runbook ${started.runbook} has been edited since run ${started.runId} began; its position means nothing in the new text.`,
+      `Runbook ${started.runbook} ${what} since run ${started.runId} began; its position means nothing in the new text.`,
       { hint: `Start a new run: reviewops runbook run ${started.runbook}` },
     );
   }

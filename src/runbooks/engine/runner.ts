@@ -11,6 +11,7 @@ import type { RunOptions } from './options.js';
 import { canonicalJson } from './plan.js';
 import type { RunReport } from './report.js';
 import { restore } from './restore.js';
+import { requireRole } from './roles.js';
 import { Run, type RunParts } from './run.js';
 import { lockRun } from './run-lock.js';
 import { markUnsynchronised } from './unsynchronised.js';
@@ -22,7 +23,8 @@ export type { RunReport } from './report.js';
 /**
  * Starts a run. Yields every event as it happens; the journal has it by then.
  *
- * @throws INPUT_INVALID (exit 2), READ_ONLY_MODE, WINDOW_CLOSED (exit 3) before anything is written
+ * @throws INPUT_INVALID (exit 2), READ_ONLY_MODE, ROLE_MISSING, WINDOW_CLOSED (exit 3) before
+ * anything is written
  */
 export async function* startRun(
   runbook: Runbook,
@@ -34,7 +36,7 @@ export async function* startRun(
   if (runbook.risk !== 'read' && options.dryRun !== true) requirePermission(runbook, options);
   const { now, home } = services;
   const runId = newRunId(now());
-  const definition = definitionHash(runbook);
+  const definition = definitionHash(runbook, services.tool.version);
   const lock = await lockRun(home, runId, { now, signal });
   const first: RunEvent = {
     type: 'run.started',
@@ -59,7 +61,8 @@ export async function* startRun(
  * Goes on with a run that was interrupted, failed or waits, at the first step not proven done; with
  * `undo` it takes back what its acts have done instead.
  *
- * @throws RUN_NOT_FOUND, JOURNAL_BROKEN, RUN_ENDED, RUN_ACTIVE, RUNBOOK_EDITED, READ_ONLY_MODE
+ * @throws RUN_NOT_FOUND, JOURNAL_BROKEN, RUN_ENDED, RUN_ACTIVE, RUNBOOK_EDITED, READ_ONLY_MODE,
+ * ROLE_MISSING
  */
 export async function* resumeRun(
   runbook: Runbook,
@@ -69,13 +72,13 @@ export async function* resumeRun(
   const { services, signal, undo = false } = options;
   const { now, home } = services;
   await requireRun(home, runId);
-  const definition = definitionHash(runbook);
+  const definition = definitionHash(runbook, services.tool.version);
   const lock = await lockRun(home, runId, { now, signal });
   return yield* held(lock, { type: 'run.resumed', by: thisProcess() }, async () => {
     const { journal, entries } = await Journal.resume(home, runId, now);
     try {
       await markUnsynchronised(home, runId);
-      const restored = restore(entries, definition);
+      const restored = restore(entries, definition, services.tool.version);
       const { dryRun } = restored.started;
       if (runbook.risk !== 'read' && !dryRun) requirePermission(runbook, options);
       const input = parseInput(runbook, restored.started.input);
@@ -117,6 +120,7 @@ function requirePermission(runbook: Runbook, { readOnly, services }: RunOptions)
       { hint: 'Use --dry-run to see the plan, or leave the read-only mode deliberately.' },
     );
   }
+  requireRole(runbook, thisProcess().user, services.config.operators);
   requireWindow(services.config.maintenanceWindows, runbook.id, services.now());
 }
 

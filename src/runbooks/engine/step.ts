@@ -6,6 +6,7 @@ import type { Inputs, Json, Step, StepContext, StepResult } from './definition.j
 import { Ending, waiting, waitingUntil } from './ending.js';
 import { mayPass, pause, pauseAfter, withinLimit } from './limits.js';
 import { canonicalJson, type Plan, planHash } from './plan.js';
+import { requireRole } from './roles.js';
 import type { StepHost, StepOutcome } from './step-host.js';
 
 type AnyStep = Step<Inputs>;
@@ -149,6 +150,7 @@ async function approveStep(
       planHash: memory.plan?.hash ?? '',
       secondPerson: config.approvals.secondPerson && runbook.risk === 'destroy',
       given: memory.approvals,
+      permit: (by) => requireRole(runbook, by, config.operators),
     },
     options.ask,
     host.record,

@@ -25,7 +25,7 @@ export const vacuumRunbook = (
   full: boolean,
   identity: Pick<
     RunbookDraft<typeof vacuumInputs>,
-    'id' | 'title' | 'summary' | 'symptoms' | 'tags' | 'roles' | 'risk'
+    'module' | 'id' | 'title' | 'summary' | 'symptoms' | 'tags' | 'roles' | 'risk'
   >,
 ): Runbook =>
   defineRunbook({

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { acquireLease } from '../../../src/lake/lease.js';
 import type { Question } from '../../../src/runbooks/engine/answers.js';
@@ -462,6 +462,50 @@ describe('read-only mode', () => {
       exitCode: 3,
     });
     expect((await run({ readOnly: true, dryRun: true })).report.state).toBe('succeeded');
+  });
+});
+
+describe('roles', () => {
+  const as = (person: string) => vi.stubEnv('REVIEWOPS_OPERATOR', person);
+  beforeEach(async () => {
+    await world.dispose();
+    const roles = { Ada: ['admin'], ben: ['data-engineer'], cy: ['analyst'] };
+    await enter({ settings: { operators: { roles, others: [] } } });
+  });
+  const engineers = (): Runbook => ({ ...sample, roles: ['data-engineer'] });
+  const tried = (runbook: Runbook, choices = {}) => world.run(runbook, { directory }, choices);
+
+  it.each(['cy', 'somebody'])('refuse %s what changes something, before it begins', async (who) => {
+    as(who);
+    await expect(tried(engineers())).rejects.toMatchObject({ code: 'ROLE_MISSING', exitCode: 3 });
+    expect(await logOf(directory)).toEqual([]);
+    // To look is everybody's.
+    expect((await tried(engineers(), { dryRun: true })).report.state).toBe('succeeded');
+    expect((await world.run(reading({}), {})).report.state).toBe('succeeded');
+  });
+
+  it('let those run it who have one of them, and an admin always', async () => {
+    as('ben');
+    await expect(tried(sample)).rejects.toMatchObject({ code: 'ROLE_MISSING' });
+    expect((await tried(engineers(), { ask: yes('ben') })).report.state).toBe('succeeded');
+    as('ada ');
+    expect((await tried(engineers(), { ask: yes('ada') })).report.state).toBe('succeeded');
+  });
+
+  it('hold for who resumes and who approves, too', async () => {
+    as('ada');
+    const { report } = await tried(sample, { ask: nobody });
+    await expect(world.resume(sample, report.runId, { ask: yes('cy') })).resolves.toMatchObject({
+      report: { state: 'refused', error: { code: 'ROLE_MISSING' } },
+    });
+    expect(await logOf(directory)).toEqual([]);
+    const other = await tried(sample, { ask: nobody });
+    as('cy');
+    await expect(world.resume(sample, other.report.runId)).rejects.toMatchObject({
+      code: 'ROLE_MISSING',
+    });
+    as('ada');
+    expect((await world.resume(sample, other.report.runId)).report.state).toBe('succeeded');
   });
 });
 
