@@ -7,8 +7,8 @@ import { leasesPrefix, logsPrefix, parseBatchKey, probePrefix } from '../lake/la
 import { errorCode, unreachable } from '../system/errors.js';
 import { describeFileError } from '../system/files.js';
 
-/** After this a probe belongs to nobody any more. */
-const probeMilliseconds = 3_600_000;
+/** A probe from before this belongs to nobody any more. */
+export const probesBelongUntil = (now: Date): Date => new Date(now.getTime() - 3_600_000);
 
 /** What one pass over the lake found; the checks share it. */
 export interface LakeSurvey {
@@ -69,7 +69,7 @@ export async function surveyLake(
     leases: [] as Key[],
     abandonedProbes: [] as Key[],
   };
-  const old = new Date(options.now().getTime() - probeMilliseconds);
+  const old = probesBelongUntil(options.now());
   const notice = (place: Layer | 'logs', { key, modifiedAt }: LakeObject) => {
     if (key.startsWith(probePrefix(place)) && modifiedAt < old) survey.abandonedProbes.push(key);
   };

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
 import { dirname, isAbsolute } from 'node:path';
 import { z } from 'zod';
@@ -10,9 +9,6 @@ import { abridge } from './support/evidence.js';
 
 const inputs = z.strictObject({});
 type Context = StepContext<z.output<typeof inputs>>;
-
-/** Where the pipeline writes. */
-const written = ['bronze', 'silver', 'gold', 'logs'] as const;
 
 /** What a person does about each error of a store. */
 const cures: Record<string, string> = {
@@ -78,20 +74,27 @@ async function readFinding({ services }: Context): Promise<Finding> {
 
 /** Writes, reads back and removes a small object in each place. */
 async function writeFinding({ services }: Context): Promise<Finding> {
-  const { probeKey } = await import('../lake/layout.js');
+  const { probePlace, writtenPlaces } = await import('../diagnosis/lake-probe.js');
   const lake = await services.lake();
-  const failures = await probeAll(written, async (place) => {
-    const body = randomBytes(16).toString('hex');
-    const key = probeKey(place, body);
-    await lake.put(key, body, { ifAbsent: true });
-    const back = (await lake.read(key)).toString('utf8');
-    await lake.remove([key]);
-    if (back !== body) throw new Error(`${key} was read back with another content.`);
-  });
+  const failures = await probeAll(writtenPlaces, (place) => probePlace(lake, place));
   return probeFinding(
     failures,
-    `An object was written, read and removed in ${written.join(', ')}.`,
+    `An object was written, read and removed in ${writtenPlaces.join(', ')}.`,
   );
+}
+
+/** Asks STS, which every valid credential may; a store without one leaves it unknown. */
+async function identityFinding({ services, signal }: Context): Promise<Finding> {
+  try {
+    const identity = await services.identity?.(signal);
+    if (identity === undefined) return { state: 'unknown', summary: 'Nobody can be asked.' };
+    const { account, arn } = identity;
+    return { state: 'ok', summary: `We are ${arn}.`, evidence: { account, arn } };
+  } catch (error) {
+    if (!isOperatorError(error) || error.code === 'INTERRUPTED') throw error;
+    const state = error.code === 'IDENTITY_UNKNOWN' ? 'unknown' : 'critical';
+    return { state, summary: error.message, evidence: { error: error.code } };
+  }
 }
 
 const isLocal = ({ services }: Context): boolean => {
@@ -124,9 +127,12 @@ async function spaceOf(path: string): Promise<{ free: number; total: number }> {
 }
 
 const failing = ({ results }: Context): Finding | undefined =>
-  ['read', 'write'].map((id) => results[id]?.finding).find((one) => one?.state === 'critical');
+  ['identity', 'read', 'write']
+    .map((id) => results[id]?.finding)
+    .find((one) => one?.state === 'critical');
 
 export default defineRunbook({
+  module: import.meta.url,
   id: 's3-errors',
   title: 'S3 or the lake gives errors',
   summary:
@@ -157,10 +163,20 @@ export default defineRunbook({
   steps: [
     {
       kind: 'check',
+      id: 'identity',
+      title: 'Who are we?',
+      why: 'STS answers whoever holds a valid credential, whatever it may do: a key that is wrong or expired shows here, and the name that it stands for is the one to look for in policies.',
+      manual: () => 'aws sts get-caller-identity',
+      when: ({ services }) =>
+        services.identity === undefined ? 'A local lake asks nobody for a name.' : true,
+      run: identityFinding,
+    },
+    {
+      kind: 'check',
       id: 'read',
-      title: 'Who are we, and does each layer answer?',
-      why: 'One listing a layer shows a missing, wrong or expired key, a bucket that is gone or in another region, a clock that is off, and a right that is missing: the store names which.',
-      manual: () => 'aws sts get-caller-identity && aws s3 ls s3://BUCKET/ --region REGION',
+      title: 'Does each layer answer?',
+      why: 'One listing a layer shows a bucket that is gone or in another region, a clock that is off, and a right that is missing: the store names which.',
+      manual: () => 'aws s3 ls s3://BUCKET/ --region REGION',
       run: readFinding,
     },
     {
@@ -231,13 +247,17 @@ export default defineRunbook({
       kind: 'check',
       id: 'prove',
       title: 'Does it work now?',
-      why: 'The same reading and writing as at the beginning.',
+      why: 'The same questions as at the beginning.',
       manual: () => 'reviewops health --check lake --check lake-writable',
       must: true,
       when: (context) => (failing(context) === undefined ? 'It did from the beginning.' : true),
       run: async (context) => {
-        const read = await readFinding(context);
-        return read.state === 'critical' ? read : writeFinding(context);
+        const asked = context.services.identity === undefined ? [] : [identityFinding];
+        for (const look of [...asked, readFinding]) {
+          const finding = await look(context);
+          if (finding.state === 'critical') return finding;
+        }
+        return writeFinding(context);
       },
     },
   ],

@@ -1,8 +1,14 @@
+import { once } from 'node:events';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configSchema } from '../../src/config/schema.js';
+import { callerIdentity } from '../../src/diagnosis/identity.js';
 import type { Lake } from '../../src/lake/lake.js';
+import type { Ask } from '../../src/runbooks/engine/answers.js';
+import type { RunbookServices } from '../../src/runbooks/engine/definition.js';
 import s3Errors from '../../src/runbooks/s3-errors.js';
 import { type BrokenWorld, makeBrokenWorld } from '../support/repairs.js';
 import { nobody } from '../support/runbooks.js';
@@ -65,10 +71,15 @@ describe('s3-errors', () => {
     });
     afterAll(() => server.stop());
 
-    const examine = (lake: Lake) => {
+    const examine = (lake: Lake, identity?: RunbookServices['identity'], ask: Ask = nobody) => {
       const config = configSchema.parse({ lake: { kind: 's3' } });
-      const services = { ...world.services, config, lake: async () => lake };
-      return world.repair(s3Errors, {}, { services, ask: nobody });
+      const services = {
+        ...world.services,
+        config,
+        lake: async () => lake,
+        ...(identity === undefined ? {} : { identity }),
+      };
+      return world.repair(s3Errors, {}, { services, ask });
     };
 
     it('finds nothing when all buckets answer', async () => {
@@ -86,6 +97,61 @@ describe('s3-errors', () => {
         evidence: { error: 'BUCKET_NOT_FOUND' },
       });
       expect(report).toMatchObject({ state: 'waiting', exitCode: 3 });
+    });
+
+    const as = (keys: Partial<RunningServer['credentials']>, endpoint = server.endpoint) => {
+      const credentials = { ...server.credentials, sessionToken: undefined, ...keys };
+      const settings = { region: server.region, profile: undefined, timeoutSeconds: 5 };
+      return (signal: AbortSignal) =>
+        callerIdentity({ ...settings, endpoint, credentials }, signal);
+    };
+
+    it('asks STS who we are, and leaves it unknown where nobody answers', async () => {
+      const lake = await openS3Lake(await inOneBucket(server));
+      const known = await examine(lake, as({}));
+      expect(finding(known, 'identity')).toMatchObject({
+        state: 'ok',
+        summary: expect.stringMatching(/^We are arn:aws:/),
+        evidence: { account: expect.stringMatching(/^\d{12}$/) },
+      });
+      const alone = await examine(lake, as({}, 'http://127.0.0.1:9'));
+      expect(finding(alone, 'identity')).toMatchObject({
+        state: 'unknown',
+        evidence: { error: 'IDENTITY_UNKNOWN' },
+      });
+      expect(alone).toMatchObject({ state: 'succeeded', exitCode: 0 });
+    });
+
+    it.each([
+      ['InvalidClientTokenId', 403, 'LAKE_CREDENTIALS_INVALID', 'Put a valid key'],
+      ['ExpiredToken', 403, 'LAKE_CREDENTIALS_EXPIRED', 'Renew the credential'],
+    ])('names a credential that STS answers with %s', async (name, status, error, cure) => {
+      const sts = createServer((_request, response) => {
+        response.writeHead(status, { 'content-type': 'text/xml' });
+        response.end(
+          `<ErrorResponse><Error><Type>Sender</Type><Code>${name}</Code><Message>no</Message></Error></ErrorResponse>`,
+        );
+      });
+      sts.listen(0, '127.0.0.1');
+      await once(sts, 'listening');
+      const { port } = sts.address() as AddressInfo;
+      try {
+        const lake = await openS3Lake(await inOneBucket(server));
+        const said: string[] = [];
+        const report = await examine(lake, as({}, `http://127.0.0.1:${port}`), async (question) => {
+          if (question.type === 'manual') said.push(question.instruction);
+          return { type: 'later' };
+        });
+        expect(finding(report, 'identity')).toMatchObject({
+          state: 'critical',
+          evidence: { error },
+        });
+        expect(report.state).toBe('waiting');
+        expect(said.join()).toContain(cure);
+        expect(JSON.stringify(report)).not.toContain(server.credentials.secretAccessKey);
+      } finally {
+        sts.close();
+      }
     });
 
     it('tells a store that does not answer from one that refuses', async () => {

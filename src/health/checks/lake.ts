@@ -1,7 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { probeKey } from '../../lake/layout.js';
+import { probePlace, removeOldProbes, writtenPlaces } from '../../diagnosis/lake-probe.js';
 import { formatBytes, formatCount } from '../../system/duration.js';
 import { errorCode } from '../../system/errors.js';
 import { parseSize } from '../../system/size.js';
@@ -16,7 +15,7 @@ import {
   unknown,
   worse,
 } from '../check.js';
-import { lakeDirectories } from '../lake-survey.js';
+import { lakeDirectories, probesBelongUntil } from '../lake-survey.js';
 
 /** The lake as a store: whether it can be read and written, and how full it is. */
 
@@ -40,9 +39,6 @@ export const lake: Check = {
   },
 };
 
-/** Where the pipeline writes. */
-const places = ['bronze', 'silver', 'gold', 'logs'] as const;
-
 export const writable: Check = {
   name: 'lake-writable',
   title: 'Lake writable',
@@ -50,27 +46,15 @@ export const writable: Check = {
   needs: ['lake'],
   onFailure: 'critical',
   failureRunbook: storeErrors,
-  run: async ({ lake: survey }) => {
+  run: async ({ lake: survey, now }) => {
     const { lake: store, abandonedProbes } = await survey();
     const started = performance.now();
-    const body = randomBytes(32).toString('hex');
-    await Promise.all(
-      places.map(async (place) => {
-        const key = probeKey(place, body);
-        try {
-          await store.put(key, body, { ifAbsent: true });
-          if ((await store.read(key)).toString('utf8') !== body) {
-            throw new Error(`${key} was read back with another content than it was written with.`);
-          }
-        } finally {
-          await store.remove([key]);
-        }
-      }),
-    );
+    await Promise.all(writtenPlaces.map((place) => probePlace(store, place)));
+    const seconds = (performance.now() - started) / 1000;
     // Of checks that were killed between writing and deleting.
-    if (abandonedProbes.length > 0) await store.remove(abandonedProbes);
-    return ok(`a probe was written, read and deleted in ${places.join(', ')}`, {
-      value: (performance.now() - started) / 1000,
+    await removeOldProbes(store, abandonedProbes, probesBelongUntil(now()));
+    return ok(`a probe was written, read and deleted in ${writtenPlaces.join(', ')}`, {
+      value: seconds,
       unit: 'seconds',
     });
   },
