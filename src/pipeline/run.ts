@@ -16,7 +16,7 @@ import {
 } from '../system/errors.js';
 import { thisProcess } from '../system/owner.js';
 import type { JobContext } from '../system/progress.js';
-import { claimBatch } from './batch.js';
+import { type ClaimedBatch, claimBatch } from './batch.js';
 import { extract } from './extract/extract.js';
 import { type PipelineRun, type RunStatus, recordRun } from './history.js';
 import { load } from './load.js';
@@ -64,6 +64,7 @@ const farewellMilliseconds = 1_000;
 
 /**
  * Runs stages `from` to `to` on one batch, under the batch's lease, with log, metrics and history.
+ * A caller that holds the batch already hands it over in `held`, and gives it back itself.
  *
  * @throws LEASE_HELD when another process works on the batch; otherwise what a stage throws, with
  * the stage and the command that resumes: exit 4 when earlier stages were done, 130 on Ctrl-C
@@ -71,13 +72,14 @@ const farewellMilliseconds = 1_000;
 export async function runPipeline(
   environment: PipelineEnvironment,
   request: PipelineRequest,
+  held?: ClaimedBatch,
 ): Promise<PipelineResult> {
   const planned = planStages(request);
   // Wrong weights are refused before an hour of extracting, not after.
   if (planned.includes('model')) scoreWeights(environment.config.pipeline.score);
   const { lake, job, logsDirectory } = environment;
   await publishLeftoverLogs(logsDirectory, lake);
-  const { batchId, lease } = await claimBatch(lake, request.batchId, job);
+  const { batchId, lease } = held ?? (await claimBatch(lake, request.batchId, job));
   try {
     const runId = `${batchId}-${randomBytes(4).toString('hex')}`;
     const log = await openRunLog(logsDirectory, runId, environment.redact);
@@ -93,7 +95,7 @@ export async function runPipeline(
       });
     }
   } finally {
-    await lease.release();
+    if (held === undefined) await lease.release();
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Rerun } from '../diagnosis/rerun.js';
 import type { Layer } from '../lake/lake.js';
-import { failed } from '../system/errors.js';
-import { thisProcess } from '../system/owner.js';
+import type { Lease } from '../lake/lease.js';
+import { failed, throwIfAborted } from '../system/errors.js';
 import {
   defineRunbook,
   type Finding,
@@ -15,6 +15,9 @@ import { type BatchInput, batchInput, idIn } from './support/inputs.js';
 import { plannedReruns, repairTarget, rerunPlan, runAgain, unended } from './support/rerun.js';
 
 type Context = StepContext<BatchInput>;
+
+/** Of a batch that goes, the top first. */
+const removedLayers = ['gold', 'silver', 'bronze'] as const;
 
 /** What the check `verify` proved, by batch: damaged layers. */
 const provenDamage = ({ results }: Context): Record<string, Layer[]> =>
@@ -75,7 +78,7 @@ async function makePlan(context: Context): Promise<Plan> {
     if (from !== 'extract') continue;
     // What stands on a damaged bronze goes with it, the top first: no reader meets a layer
     // whose base is gone.
-    for (const layer of ['gold', 'silver', 'bronze'] as const) {
+    for (const layer of removedLayers) {
       for await (const { key, bytes, etag } of lake.list(batchPrefix(layer, batchId))) {
         objects.push({ type: 'object', name: key, action: 'remove', state: { bytes, etag } });
       }
@@ -115,10 +118,38 @@ async function plannedRemovals(plan: Plan | undefined) {
   return byBatch;
 }
 
-const removesSomething = ({ plan }: Context): true | string =>
-  plan?.targets.some(({ type }) => type === 'object') === true
-    ? true
-    : 'Nothing has to be removed: what is damaged is replaced by the rerun.';
+/**
+ * Removes the named objects, each only while it is what was shown. Gives their number. None of them
+ * left means that an earlier attempt removed them all: what lies there now is its rerun's.
+ *
+ * @throws PLAN_OUTDATED (exit 1), before anything is removed, when one of them was replaced
+ */
+async function removeObjects(
+  context: Context,
+  batchId: string,
+  objects: readonly { key: string; etag: string }[],
+  { lost }: Lease,
+): Promise<number> {
+  const lake = await context.services.lake();
+  const { batchPrefix } = await import('../lake/layout.js');
+  const present = new Map<string, string>();
+  for (const layer of objects.length === 0 ? [] : removedLayers) {
+    for await (const { key, etag } of lake.list(batchPrefix(layer, batchId)))
+      present.set(key, etag);
+  }
+  const left = objects.filter(({ key, etag }) => present.get(key) === etag);
+  const replaced = objects.find(({ key, etag }) => (present.get(key) ?? etag) !== etag);
+  if (left.length > 0 && replaced !== undefined) throw changedMeanwhile(replaced.key);
+  let removed = 0;
+  for (const { key, etag } of left) {
+    throwIfAborted(context.signal);
+    throwIfAborted(lost);
+    if (!(await lake.removeIfMatch(key, etag))) throw changedMeanwhile(key);
+    removed += 1;
+    context.progress(removed, left.length, 'files');
+  }
+  return removed;
+}
 
 /** Whether the damaged layers of a planned batch have been made again. */
 async function notWhole(context: Context): Promise<string[]> {
@@ -131,6 +162,7 @@ async function notWhole(context: Context): Promise<string[]> {
 }
 
 export default defineRunbook({
+  module: import.meta.url,
   id: 'corrupt-batch',
   title: 'A batch is corrupt',
   summary:
@@ -211,69 +243,28 @@ export default defineRunbook({
     },
     {
       kind: 'act',
-      id: 'remove',
-      title: 'Remove the batch with damaged bronze',
-      why: 'Silver and gold were made from the damaged bronze and cannot be trusted either. They are removed from the top down, under the lease of the batch, so that no run reads them meanwhile.',
-      manual: (input) =>
-        `aws s3 rm --recursive s3://BUCKET/bronze/batch=${idIn(input)}/   # or rm -r on a local lake; then silver and gold`,
-      when: removesSomething,
-      timeout: 3600,
-      run: async (context) => {
-        const [{ acquireLease }, { batchLeaseName }] = await Promise.all([
-          import('../lake/lease.js'),
-          import('../lake/layout.js'),
-        ]);
-        const lake = await context.services.lake();
-        let removed = 0;
-        for (const [batchId, objects] of await plannedRemovals(context.plan)) {
-          const lease = await acquireLease(lake, batchLeaseName(batchId), {
-            owner: thisProcess(),
-            now: context.services.now,
-            signal: context.signal,
-          });
-          try {
-            for (const { key, etag } of objects) {
-              context.signal.throwIfAborted();
-              lease.lost.throwIfAborted();
-              if (await lake.removeIfMatch(key, etag)) removed += 1;
-              else if ((await lake.head(key)) !== undefined) throw changedMeanwhile(key);
-              context.progress(removed, objects.length, 'files');
-            }
-          } finally {
-            await lease.release();
-          }
-        }
-        return { removed };
-      },
-      verify: async (context) => {
-        const lake = await context.services.lake();
-        const left: string[] = [];
-        for (const objects of (await plannedRemovals(context.plan)).values()) {
-          for (const { key, etag } of objects) {
-            if ((await lake.head(key))?.etag === etag) left.push(key);
-          }
-        }
-        return left.length === 0
-          ? { done: true, summary: 'None of the named objects is there any more.' }
-          : { done: false, summary: `Still there: ${abridge(left)}.`, evidence: { left } };
-      },
-    },
-    {
-      kind: 'act',
       id: 'rerun',
-      title: 'Run the stages again',
-      why: 'Each damaged layer, and all that was made from it, is made again from what is whole.',
-      manual: (input) => `reviewops pipeline run --batch-id ${idIn(input)}`,
+      title: 'Remove what stands on damaged bronze, and run the stages again',
+      why: 'Silver and gold that were made from damaged bronze cannot be trusted either: they go with it, from the top down. Each damaged layer is then made again from what is whole. The batch is held from the first removal to the end, so that no run reads or makes it meanwhile.',
+      manual: (input) =>
+        `aws s3 rm --recursive s3://BUCKET/bronze/batch=${idIn(input)}/   # or rm -r on a local lake; then silver and gold\nreviewops pipeline run --batch-id ${idIn(input)}`,
       timeout: 6 * 3600,
       run: async (context) => {
         const needed = new Set(await notWhole(context));
+        const removals = await plannedRemovals(context.plan);
         const done: string[] = [];
+        let removed = 0;
         for (const rerun of plannedReruns(context.plan)) {
           if (!needed.has(rerun.batchId)) continue;
-          await runAgain(context, rerun);
+          const objects = removals.get(rerun.batchId) ?? [];
+          await runAgain(context, rerun, {
+            before: async (lease) => {
+              removed += await removeObjects(context, rerun.batchId, objects, lease);
+            },
+          });
           done.push(rerun.batchId);
         }
-        return { batches: done };
+        return { batches: done, removed };
       },
       verify: async (context) => {
         const left = await notWhole(context);

@@ -74,6 +74,7 @@ const settingsText = (target: PlanTarget | undefined): string => {
 };
 
 export default defineRunbook({
+  module: import.meta.url,
   id: 'join-out-of-memory',
   title: 'A join runs out of memory',
   summary:
@@ -211,7 +212,7 @@ export default defineRunbook({
           if (await isDone(context, target)) continue;
           const [rerun] = plannedReruns({ ...emptyPlan, targets: [target] });
           if (rerun === undefined) continue;
-          await runAgain(context, rerun, limitsOf(target));
+          await runAgain(context, rerun, { limits: limitsOf(target) });
           done.push(rerun.batchId);
         }
         return { batches: done };

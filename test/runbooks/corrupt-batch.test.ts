@@ -1,8 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { batchLeaseName, manifestKey } from '../../src/lake/layout.js';
-import { acquireLease } from '../../src/lake/lease.js';
+import { acquireLease, listLeases } from '../../src/lake/lease.js';
 import { readLayer } from '../../src/lake/published.js';
 import corruptBatch from '../../src/runbooks/corrupt-batch.js';
 import { thisProcess } from '../../src/system/owner.js';
@@ -95,6 +96,24 @@ describe('corrupt-batch', () => {
       'SELECT batch_id, count(*)::int AS n FROM amazon.fact_reviews GROUP BY 1',
     );
     expect(served).toEqual({ batch_id: batchId, n: 184 });
+  });
+
+  it('lets nobody have the batch between its removal and its rerun', async () => {
+    await corrupt(await fileOf('bronze', 'review'));
+    let over = false;
+    const repair = world.repair(corruptBatch).finally(() => {
+      over = true;
+    });
+    const seen = { held: 0, free: 0 };
+    while (!over) {
+      const gone = (await world.lake.head(manifestKey('bronze', batchId))) === undefined;
+      const leases = await listLeases(world.lake, new Date());
+      if (gone)
+        seen[leases.some(({ name }) => name === batchLeaseName(batchId)) ? 'held' : 'free'] += 1;
+      await delay(1);
+    }
+    expect(await repair).toMatchObject({ state: 'succeeded' });
+    expect(seen).toEqual({ held: expect.toSatisfy((times: number) => times > 5), free: 0 });
   });
 
   it('replaces a manifest that was cut short', async () => {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Config } from '../../config/schema.js';
 import type { Rerun } from '../../diagnosis/rerun.js';
+import type { Lease } from '../../lake/lease.js';
 import type { PipelineResult } from '../../pipeline/run.js';
 import { redact } from '../../system/redact.js';
 import type {
@@ -16,33 +17,52 @@ import { look } from './evidence.js';
 
 /**
  * Held by every runbook that runs stages again: one repair of the pipeline's data at a time. The
- * batch's own lease is taken by the pipeline, which also works without runbooks.
+ * lease of the batch itself, which the pipeline takes too, is held while the batch is changed.
  */
 export const repairTarget = 'repair=pipeline';
 
-/** Runs stages of a batch again, as `reviewops pipeline run` would; `limits` hold for this run alone. */
+export interface RerunOptions {
+  /** Hold for this run alone. */
+  limits?: Partial<Config['pipeline']>;
+  /** What is done to the batch first, under the same lease: nobody comes in between. */
+  before?: (lease: Lease) => Promise<unknown>;
+}
+
+/** Runs stages of a batch again, as `reviewops pipeline run` would, under the lease of the batch. */
 export async function runAgain(
   context: AnyContext,
   { batchId, from, to }: Pick<Rerun, 'batchId' | 'from' | 'to'>,
-  limits: Partial<Config['pipeline']> = {},
+  { limits = {}, before }: RerunOptions = {},
 ): Promise<PipelineResult> {
   const { services } = context;
-  const { runPipeline } = await import('../../pipeline/run.js');
+  const [{ runPipeline }, { claimBatch }] = await Promise.all([
+    import('../../pipeline/run.js'),
+    import('../../pipeline/batch.js'),
+  ]);
   const { config } = services;
-  return runPipeline(
-    {
-      job: jobOf(context),
-      config: { ...config, pipeline: { ...config.pipeline, ...limits } },
-      lake: await services.lake(),
-      database: () => services.database(),
-      pseudonymKey: await services.pseudonymKey(),
-      scratch: await stepScratch(context),
-      logsDirectory: join(services.home, 'logs'),
-      tool: services.tool,
-      redact,
-    },
-    { command: 'run', batchId, from, to },
-  );
+  const lake = await services.lake();
+  const job = jobOf(context);
+  const held = await claimBatch(lake, batchId, job);
+  try {
+    await before?.(held.lease);
+    return await runPipeline(
+      {
+        job,
+        config: { ...config, pipeline: { ...config.pipeline, ...limits } },
+        lake,
+        database: () => services.database(),
+        pseudonymKey: await services.pseudonymKey(),
+        scratch: await stepScratch(context),
+        logsDirectory: join(services.home, 'logs'),
+        tool: services.tool,
+        redact,
+      },
+      { command: 'run', batchId, from, to },
+      held,
+    );
+  } finally {
+    await held.lease.release();
+  }
 }
 
 /** The command a person could type for it. */
