@@ -16,7 +16,7 @@ export interface MissingRelation {
 const key = ({ schema, name }: MissingRelation): string => `${schema}.${name}`;
 
 /** The statements of all migrations that have been applied, in their order. */
-async function appliedStatements(client: DatabaseClient, config: Config): Promise<string[]> {
+export async function appliedStatements(client: DatabaseClient, config: Config): Promise<string[]> {
   const sets = await readSets(client, await migrationSets(config));
   const statements: string[] = [];
   for (const { set, pending } of sets) {
@@ -51,7 +51,7 @@ export async function missingRelations(
 /**
  * Makes relations that were dropped behind the back of the migrations anew, empty, with their
  * indexes: the statements of the migrations that are about them, in one transaction. Foreign keys
- * of other tables that pointed at them went with them and are not made again.
+ * of other tables that pointed at them went with them: see foreign-keys.ts.
  */
 export const recreateRelations = (
   client: DatabaseClient,

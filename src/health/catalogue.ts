@@ -2,6 +2,7 @@ import { invalid } from '../system/errors.js';
 import { nearest } from '../system/nearest.js';
 import type { Check } from './check.js';
 import * as batches from './checks/batches.js';
+import * as integrity from './checks/integrity.js';
 import * as lake from './checks/lake.js';
 import * as logs from './checks/logs.js';
 import * as objects from './checks/objects.js';
@@ -32,8 +33,10 @@ export const checks: readonly Check[] = [
   storage.bloat,
   objects.sequences,
   objects.indexes,
+  integrity.foreignKeys,
   serving.servedBatch,
   serving.servedRows,
+  integrity.orphans,
   serving.views,
   serving.freshness,
   runs.lastRun,
@@ -53,6 +56,7 @@ export const checks: readonly Check[] = [
   batches.gold,
   batches.manifests,
   batches.parquet,
+  integrity.checksums,
   batches.leases,
   operations.pseudonymKey,
   operations.passwordAge,

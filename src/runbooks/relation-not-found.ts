@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ForeignKey } from '../database/foreign-keys.js';
 import { defineRunbook, type Finding, type StepContext } from './engine/definition.js';
 import type { PlanTarget } from './engine/plan.js';
 import { databaseOf, jobOf, reading } from './support/context.js';
@@ -16,6 +17,16 @@ const dropped = (context: Context): Promise<{ schema: string; name: string }[]> 
     return missingRelations(client, context.services.config);
   });
 
+/** Foreign keys that went with a table they pointed at. */
+const lostKeys = (context: Context): Promise<ForeignKey[]> =>
+  reading(context, 'missing foreign keys', async (client) => {
+    const { missingForeignKeys } = await import('../database/foreign-keys.js');
+    return missingForeignKeys(client, context.services.config);
+  });
+
+const nameOf = ({ table, columns, references }: ForeignKey): string =>
+  `${table}(${columns.join(', ')}) to ${references}`;
+
 const stateOfSchema = (context: Context) =>
   reading(context, 'schema state', async (client) => {
     const { schemaState } = await import('../database/migrate.js');
@@ -30,7 +41,7 @@ export default defineRunbook({
   id: 'relation-not-found',
   title: 'A relation does not exist',
   summary:
-    'Tells tables that were never made from dropped ones and from a wrong search_path; brings the schema up to date and makes dropped tables again, empty, with their indexes.',
+    'Tells tables that were never made from dropped ones and from a wrong search_path; brings the schema up to date and makes dropped tables again, empty, with their indexes and the foreign keys that pointed at them.',
   symptoms: [
     'relation does not exist',
     'relation amazon.review does not exist',
@@ -94,6 +105,20 @@ export default defineRunbook({
           (await dropped(context)).map(({ schema, name }) => `${schema}.${name}`),
           { none: 'Every table that was made is there.', some: 'Made once, and gone' },
           'relations',
+        ),
+    },
+    {
+      kind: 'check',
+      id: 'foreign-keys',
+      title: 'Are the foreign keys in place?',
+      why: 'DROP TABLE … CASCADE takes the foreign keys of other tables along, and nothing says so: from then on rows that point nowhere come in.',
+      manual: () =>
+        `psql "$NEON_DB_URL" -c "SELECT conrelid::regclass, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'f'"`,
+      run: async (context) =>
+        listing(
+          (await lostKeys(context)).map(nameOf),
+          { none: 'They are.', some: 'Made once, and gone', state: 'warning' },
+          'keys',
         ),
     },
     {
@@ -182,6 +207,10 @@ export default defineRunbook({
           });
         }
         const relations = targets.filter(({ type }) => type === 'relation');
+        for (const key of await lostKeys(context)) {
+          const action = 'make the foreign key again';
+          targets.push({ type: 'foreign-key', name: nameOf(key), action, state: { gone: true } });
+        }
         return {
           summary:
             targets.length === 0
@@ -194,7 +223,7 @@ export default defineRunbook({
               ? []
               : [
                   'The rows of a dropped table are gone with it: restore a backup instead if you have one and need them.',
-                  'Foreign keys of other tables that pointed at a dropped table are not made again.',
+                  'A foreign key that rows of today break, because what they point at is gone, holds for new rows alone until it is validated.',
                 ],
         };
       },
@@ -258,6 +287,32 @@ export default defineRunbook({
       },
     },
     {
+      kind: 'act',
+      id: 'restore-keys',
+      title: 'Make the foreign keys again',
+      why: 'After the tables, in one transaction. Rows that point nowhere stay: whether to restore what they point at or to delete them is for their owner.',
+      manual: () =>
+        `psql "$NEON_DB_URL" -c 'ALTER TABLE amazon.review_images ADD FOREIGN KEY (review_id) REFERENCES amazon.review ON DELETE CASCADE NOT VALID'`,
+      when: (context) => (isPlanned(context, 'foreign-key') ? true : 'No foreign key is missing.'),
+      run: async (context) => {
+        const [{ restoreForeignKeys }, { withClient }] = await Promise.all([
+          import('../database/foreign-keys.js'),
+          import('../database/client.js'),
+        ]);
+        const { target, ...options } = await databaseOf(context, { write: true });
+        const planned = new Set(context.plan?.targets.map(({ name }) => name));
+        return withClient(target, { purpose: 'restore foreign keys', ...options }, (client) =>
+          restoreForeignKeys(client, context.services.config, (key) => planned.has(nameOf(key))),
+        );
+      },
+      verify: async (context) => {
+        const left = (await lostKeys(context)).map(nameOf);
+        return left.length === 0
+          ? { done: true, summary: 'Every foreign key is there.' }
+          : { done: false, summary: `Still missing: ${abridge(left)}.`, evidence: { left } };
+      },
+    },
+    {
       kind: 'check',
       id: 'prove',
       title: 'Is the schema whole?',
@@ -267,8 +322,9 @@ export default defineRunbook({
       run: async (context) => {
         const state = await stateOfSchema(context);
         const gone = (await dropped(context)).map(({ schema, name }) => `${schema}.${name}`);
+        const keys = (await lostKeys(context)).map(nameOf);
         return listing(
-          [...(state === 'current' ? [] : [`the schema is ${state}`]), ...gone],
+          [...(state === 'current' ? [] : [`the schema is ${state}`]), ...gone, ...keys],
           { none: 'It is, and of this version.', some: 'Not whole' },
           'problems',
         );

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { relationOf, splitStatements } from '../../src/database/statements.js';
+import { configSchema } from '../../src/config/schema.js';
+import { missingForeignKeys } from '../../src/database/foreign-keys.js';
+import { foreignKeysOf, relationOf, splitStatements } from '../../src/database/statements.js';
 import inconsistentRows from '../../src/runbooks/inconsistent-rows.js';
 import relationNotFound from '../../src/runbooks/relation-not-found.js';
 import { createTestDatabase } from '../support/database.js';
@@ -59,6 +61,33 @@ describe('relation-not-found', () => {
     expect(row).toEqual({ n: 184 });
   });
 
+  it('makes the foreign keys again that a dropped table took along', async () => {
+    const whole = await shape();
+    await world.client.execute('DROP TABLE amazon.carrier CASCADE');
+    await world.client.execute('DROP TABLE amazon.review CASCADE');
+    const report = await world.repair(relationNotFound);
+    expect(report).toMatchObject({ state: 'succeeded', exitCode: 0 });
+    expect(report.plan?.targets.map(({ name }) => name).sort()).toEqual([
+      'amazon.carrier',
+      'amazon.orders(carrier_id) to amazon.carrier',
+      'amazon.product_reviews(review_id) to amazon.review',
+      'amazon.review',
+      'amazon.review_images(review_id) to amazon.review',
+    ]);
+    // No order names a carrier and no image is left; the links to reviews that are gone stay.
+    expect(report.steps.find(({ id }) => id === 'restore-keys')?.data).toEqual({
+      valid: 2,
+      forNewRows: 1,
+    });
+    const insert = world.client.execute("INSERT INTO amazon.review_images VALUES ('nobody', 'x')");
+    await expect(insert).rejects.toThrow(/foreign key/);
+    await world.client.execute('DELETE FROM amazon.product_reviews');
+    await world.client.execute(
+      'ALTER TABLE amazon.product_reviews VALIDATE CONSTRAINT product_reviews_review_id_fkey',
+    );
+    expect(await shape()).toEqual(whole);
+  });
+
   it('makes a whole schema again that was dropped', async () => {
     const whole = await shape();
     await world.client.execute('DROP SCHEMA amazon CASCADE');
@@ -96,6 +125,39 @@ describe('relation-not-found', () => {
 });
 
 describe('statements of migrations', () => {
+  it('name every foreign key that the database has after them', async () => {
+    const database = await createTestDatabase();
+    try {
+      const client = await database.client();
+      const config = configSchema.parse({});
+      expect(await missingForeignKeys(client, config)).toEqual([]);
+      const keys = await client.query<{ made: string }>(
+        `SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) AS made
+         FROM pg_constraint WHERE contype = 'f'`,
+      );
+      for (const { made } of keys) await client.execute(made);
+      expect(await missingForeignKeys(client, config)).toHaveLength(keys.length);
+    } finally {
+      await database.drop();
+    }
+  });
+
+  it.each([
+    ['CREATE TABLE s.t (a int, b text REFERENCES s.u)', [['b'], 's.u', '']],
+    [
+      'CREATE TABLE "S".t (a int CHECK (a > 0), CONSTRAINT k FOREIGN KEY ("A", b) REFERENCES s."U" (x, y) ON DELETE CASCADE)',
+      [['A', 'b'], 's.U', '(x, y) ON DELETE CASCADE'],
+    ],
+  ])('%s', (statement, [columns, to, rest]) => {
+    expect(
+      foreignKeysOf(statement).map((key) => [
+        key.columns,
+        `${key.target.schema}.${key.target.name}`,
+        key.rest,
+      ]),
+    ).toEqual([[columns, to, rest]]);
+  });
+
   it('are split where they end, whatever quotes hold', () => {
     expect(
       splitStatements(
