@@ -185,6 +185,7 @@ const otherVariables = [
   'REVIEWOPS_PROFILE',
   'REVIEWOPS_OPERATOR',
   'REVIEWOPS_PSEUDONYM_KEY',
+  'REVIEWOPS_DATABASE_ADMIN_URL',
 ];
 
 /** A misspelled variable would be ignored without a word. */

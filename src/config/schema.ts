@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { credentialsSchema } from './credentials-schema.js';
 import { healthSchema } from './health-schema.js';
 import { lakeSchema, sizeText } from './lake-schema.js';
 import { maintenanceSchema, retentionSchema } from './retention-schema.js';
@@ -241,6 +242,7 @@ const settings = {
   approvals: approvalsSchema.prefault({}),
   maintenanceWindows: maintenanceWindowsSchema.prefault({}),
   health: healthSchema.prefault({}),
+  credentials: credentialsSchema.prefault({}),
 };
 
 /** The effective configuration: every default filled in, the profile applied. */

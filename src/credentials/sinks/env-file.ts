@@ -1,0 +1,134 @@
+import { constants } from 'node:fs';
+import { access, chown, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { parse } from 'dotenv';
+import { errorCode, failed } from '../../system/errors.js';
+import { describeFileError, syncDirectory } from '../../system/files.js';
+import type { Values } from '../record.js';
+import { removeVariables, setVariables } from './env-text.js';
+import { pick, type Sink } from './sink.js';
+
+/** Ends the names of variables that are staged: no consumer reads them. */
+const stagedSuffix = '__NEXT';
+
+const stagedName = (name: string): string => `${name}${stagedSuffix}`;
+
+/** Only the owner reads it. */
+const mode = 0o600;
+
+/**
+ * A `.env` file. It is replaced in one step, durably; it stays whose it was, and every line but
+ * those of the credential stays as it was.
+ */
+export class EnvFileSink implements Sink {
+  readonly id: string;
+  readonly readable = true;
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.id = `env-file ${path}`;
+  }
+
+  async probe(): Promise<void> {
+    const path = await this.#target();
+    await rm(temporaryOf(path), { force: true });
+    await readText(path);
+    await access(dirname(path), constants.W_OK).catch((error: unknown) => {
+      throw describeFileError(error, dirname(path));
+    });
+  }
+
+  async current(names: readonly string[]): Promise<Values | undefined> {
+    const text = await readText(await this.#target());
+    return pick(parse(text ?? ''), names);
+  }
+
+  async staged(names: readonly string[]): Promise<Values | undefined> {
+    const staged = await this.current(names.map(stagedName));
+    return (
+      staged &&
+      pick(Object.fromEntries(names.map((name) => [name, staged[stagedName(name)]])), names)
+    );
+  }
+
+  async stage(values: Values): Promise<void> {
+    const entries = Object.entries(values).map(([name, value]) => [stagedName(name), value]);
+    await this.#change((text) => setVariables(text, Object.fromEntries(entries)));
+  }
+
+  async unstage(names: readonly string[]): Promise<void> {
+    await this.#change((text) => removeVariables(text, names.map(stagedName)));
+  }
+
+  async promote(values: Values): Promise<void> {
+    const staged = Object.keys(values).map(stagedName);
+    await this.#change((text) => setVariables(removeVariables(text, staged), values));
+  }
+
+  /** Where the file really is: a link stays a link. */
+  async #target(): Promise<string> {
+    try {
+      return await realpath(this.#path);
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return this.#path;
+      throw describeFileError(error, this.#path);
+    }
+  }
+
+  async #change(edit: (text: string) => string): Promise<void> {
+    const path = await this.#target();
+    const before = await readText(path);
+    const after = edit(before ?? '');
+    if (after === before || (after === '' && before === undefined)) return;
+    await this.#replace(path, before, after);
+  }
+
+  async #replace(path: string, before: string | undefined, after: string): Promise<void> {
+    // One name, so that what a power cut leaves behind is found and removed by the next command.
+    const temporary = temporaryOf(path);
+    try {
+      await rm(temporary, { force: true });
+      const handle = await open(temporary, 'wx', mode);
+      try {
+        await handle.writeFile(after);
+        await keepOwner(path, temporary);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      if ((await readText(path)) !== before) throw changed(path);
+      await rename(temporary, path);
+      await syncDirectory(dirname(path));
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw describeFileError(error, path);
+    }
+  }
+}
+
+const temporaryOf = (path: string): string => join(dirname(path), `.${basename(path)}.next.tmp`);
+
+async function keepOwner(path: string, temporary: string): Promise<void> {
+  if (process.getuid?.() !== 0) return;
+  try {
+    const { uid, gid } = await stat(path);
+    await chown(temporary, uid, gid);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw describeFileError(error, path);
+  }
+}
+
+const changed = (path: string) =>
+  failed('SINK_CHANGED', `${path} was changed by somebody else at the same moment.`, {
+    hint: 'Nothing was written to it. Run it again.',
+  });

@@ -1,0 +1,544 @@
+import { type Alternates, align, repairsOf } from '../../credentials/database/alignment.js';
+import { canLogIn, type LoginOptions, logIn } from '../../credentials/database/login.js';
+import { loginOf, withLogin } from '../../credentials/database/login-url.js';
+import {
+  endSessions,
+  managementProblem,
+  readRoles,
+  sessionsOf,
+  setLogin,
+  setPassword,
+} from '../../credentials/database/roles.js';
+import { scramVerifier } from '../../credentials/database/scram.js';
+import { noteCredential, readLedger } from '../../credentials/ledger.js';
+import {
+  type Rotation,
+  removeRotation,
+  requireNoOther,
+  type Values,
+  writeRotation,
+} from '../../credentials/record.js';
+import { generatePassword } from '../../credentials/secret.js';
+import {
+  currentValues,
+  lacking,
+  promoteEverywhere,
+  restoreEverywhere,
+  stageEverywhere,
+  unstageEverywhere,
+} from '../../credentials/store.js';
+import { type DatabaseClient, withClient } from '../../database/client.js';
+import type { DatabaseTarget } from '../../database/target.js';
+import { externalTarget } from '../../database/url.js';
+import { failed, invalid, isOperatorError, refused } from '../../system/errors.js';
+import type { Finding, JsonObject, Readiness, Verified } from '../engine/definition.js';
+import type { Plan, PlanTarget } from '../engine/plan.js';
+import type { AnyContext } from './context.js';
+import {
+  hideValues,
+  hoursAfter,
+  mustRotation,
+  note,
+  pauseAfter,
+  rotationOf,
+  sinksOf,
+  unnote,
+} from './rotation.js';
+
+const kind = 'database';
+
+const settingsOf = (context: AnyContext) => context.services.config.credentials.database;
+
+const loginOptions = ({ services, signal }: AnyContext): LoginOptions => ({
+  settings: services.config.database,
+  signal,
+});
+
+export const adminVariable = 'REVIEWOPS_DATABASE_ADMIN_URL';
+
+/** The connection that manages roles: of its own URL where one is set. */
+async function adminTarget(context: AnyContext): Promise<DatabaseTarget> {
+  const { lookup } = await context.services.surroundings();
+  const admin = lookup(adminVariable)?.value;
+  if (admin === undefined) return context.services.database();
+  const target = externalTarget(admin);
+  return context.readOnly ? { ...target, readOnly: true } : target;
+}
+
+async function asAdmin<T>(
+  context: AnyContext,
+  work: (client: DatabaseClient) => Promise<T>,
+): Promise<T> {
+  const { services, signal, readOnly } = context;
+  const options = {
+    purpose: 'rotate credential',
+    settings: services.config.database,
+    signal,
+    readOnly,
+  };
+  return withClient(await adminTarget(context), options, work);
+}
+
+/** The URL that consumers log in with now. */
+async function currentUrl(context: AnyContext): Promise<string> {
+  const { variable } = settingsOf(context);
+  const { lookup } = await context.services.surroundings();
+  const held = await currentValues(await sinksOf(context, kind), [variable]);
+  const url = held?.[variable] ?? lookup(variable)?.value ?? (await context.services.databaseUrl());
+  if (url === undefined) {
+    throw refused(
+      'NOTHING_TO_ROTATE',
+      'No database URL is handed out: the password of the embedded server is known to this machine only.',
+      { hint: `Put ${variable} into a sink (credentials.database.sinks), or set it in .env.` },
+    );
+  }
+  hideValues(context, { [variable]: url, password: loginOf(url).password ?? url });
+  return url;
+}
+
+/** Who takes over from whom. */
+async function alternates(context: AnyContext): Promise<Alternates & { url: string }> {
+  const { roles, owner } = settingsOf(context);
+  const url = await currentUrl(context);
+  const { user: active } = loginOf(url);
+  const [first, second] = roles;
+  if (first === undefined || second === undefined || owner === undefined || first === second) {
+    throw invalid(
+      'ROTATION_NOT_CONFIGURED',
+      'Two login roles that take turns, and their owner, have to be named.',
+      {
+        hint: `Set credentials.database.roles to [${active}, ${active}_b] and owner to a role without login, or mode to single.`,
+      },
+    );
+  }
+  if (!roles.includes(active)) {
+    throw refused(
+      'ROLE_UNEXPECTED',
+      `The login in use is ${active}; credentials.database.roles names ${roles.join(' and ')}.`,
+      { hint: 'Correct credentials.database.roles.' },
+    );
+  }
+  return { active, next: active === first ? second : first, owner, url };
+}
+
+/** From the plan: what was approved stays, whatever sinks hold meanwhile. */
+function planned(context: AnyContext): Alternates {
+  const { active, next, owner } = (context.plan?.totals ?? {}) as Record<string, string>;
+  if (!active || !next || !owner) throw new Error('The plan names no roles.');
+  return { active, next, owner };
+}
+
+export async function checkManagement(context: AnyContext): Promise<Finding> {
+  await requireNoOther(context.services.home, kind, context.runId);
+  const { active, next, owner } = await alternates(context);
+  const problem = await asAdmin(context, (client) =>
+    managementProblem(client, [active, next, owner]),
+  );
+  if (problem !== undefined) {
+    throw refused('ROTATION_NOT_ALLOWED', `The roles cannot be managed: ${problem}.`, {
+      hint: `Set ${adminVariable} to the URL of a role that may (CREATEROLE, and ADMIN on ${active}, ${next} and ${owner}).`,
+    });
+  }
+  return { state: 'ok', summary: `${active} is in use; ${next} takes over.` };
+}
+
+export async function checkGap(context: AnyContext): Promise<Finding> {
+  const { minimumGapHours } = settingsOf(context);
+  const last = await lastRotation(context);
+  if (last === undefined) return { state: 'ok', summary: 'No rotation is known.' };
+  const free = hoursAfter(last, minimumGapHours);
+  if (free.getTime() > context.services.now().getTime()) {
+    throw refused(
+      'ROTATED_RECENTLY',
+      `The last rotation was at ${last}; the next one may begin at ${free.toISOString()}.`,
+      {
+        hint: 'Consumers that have not read the new login yet would lose the old one, too. Wait until then (credentials.database.minimumGapHours).',
+      },
+    );
+  }
+  return { state: 'ok', summary: `The last one was at ${last}.` };
+}
+
+/** Of this state directory, or of another one that works on the same database. */
+async function lastRotation(context: AnyContext): Promise<string | undefined> {
+  const ours = (await readLedger(context.services.home)).find(
+    (entry) => entry.kind === kind && entry.by === 'rotation',
+  )?.madeAt;
+  let theirs: string | undefined;
+  try {
+    const rows = await asAdmin(context, (client) =>
+      client.query<{ at: Date | null }>(
+        `SELECT max(started_at) AS at FROM maintenance.runbook_runs
+         WHERE runbook = 'rotate-database' AND state NOT IN ('refused', 'aborted') AND NOT dry_run AND run_id <> $1`,
+        [context.runId],
+      ),
+    );
+    theirs = rows[0]?.at?.toISOString();
+  } catch (error) {
+    // The table may not be there, or not be ours to read; the ledger is what we have then.
+    if (!isOperatorError(error) || error.code === 'INTERRUPTED') throw error;
+  }
+  return [ours, theirs]
+    .filter((at) => at !== undefined)
+    .sort()
+    .at(-1);
+}
+
+export async function checkSinks(context: AnyContext): Promise<Finding> {
+  const sinks = await sinksOf(context, kind);
+  for (const sink of sinks) await sink.probe();
+  const blind = sinks.filter(({ readable }) => !readable).map(({ id }) => id);
+  const rest = blind.length === 0 ? '' : ` What ${blind.join(', ')} holds cannot be read back.`;
+  return { state: 'ok', summary: `${sinks.map(({ id }) => id).join(', ')} can be written.${rest}` };
+}
+
+export async function planAlternating(context: AnyContext): Promise<Plan> {
+  const { active, next, owner } = await alternates(context);
+  const { soakHours } = settingsOf(context);
+  const { roles, repairs } = await asAdmin(context, async (client) => ({
+    roles: await readRoles(client, [active, next]),
+    repairs: await repairsOf(client, { active, next, owner }),
+  }));
+  const state = (role: string): JsonObject => {
+    const known = roles.get(role);
+    return known === undefined ? { exists: false } : { exists: true, login: known.login };
+  };
+  const sinks = await sinksOf(context, kind);
+  const targets: PlanTarget[] = [
+    ...repairs.map(
+      ({ what, statement }): PlanTarget => ({
+        type: 'difference',
+        name: what,
+        action: 'repair',
+        state: { statement },
+      }),
+    ),
+    { type: 'role', name: next, action: 'set a new password, allow login', state: state(next) },
+    ...sinks.map(
+      ({ id }): PlanTarget => ({
+        type: 'sink',
+        name: id,
+        action: `hand out ${next}`,
+        state: { holds: active },
+      }),
+    ),
+    { type: 'role', name: active, action: 'lock', state: state(active) },
+  ];
+  return {
+    summary: `${next} takes over from ${active}; ${repairs.length === 0 ? 'they have the same rights' : `${repairs.length} differences between them are repaired`}.`,
+    targets,
+    totals: { active, next, owner, differences: repairs.length },
+    notes: [
+      `${active} stays usable for ${soakHours} hours after the cut-over, and until its last session has ended; then it is locked.`,
+      'Rights are compared in the database of the URL; those on objects of other databases are not.',
+    ],
+  };
+}
+
+/** The rotation of this run; begun first where it has not, or was taken back: password first, on disk, then its use. */
+async function begun(context: AnyContext): Promise<Rotation> {
+  const { services, runId } = context;
+  const there = await rotationOf(context, kind);
+  if (there !== undefined) return there;
+  await requireNoOther(services.home, kind, runId);
+  const { active, next } = planned(context);
+  const url = await currentUrl(context);
+  if (loginOf(url).user !== active) {
+    throw refused('PLAN_CHANGED', `The login in use is no longer ${active}.`, {
+      hint: 'Somebody else has rotated it; start anew.',
+    });
+  }
+  const { variable } = settingsOf(context);
+  const secret = generatePassword();
+  const fresh = { [variable]: withLogin(url, next, secret) };
+  hideValues(context, { ...fresh, secret });
+  const rotation: Rotation = {
+    kind,
+    runId,
+    from: active,
+    to: next,
+    moments: {},
+    endSessions:
+      context.input instanceof Object &&
+      (context.input as { endSessions?: boolean }).endSessions === true,
+    old: { [variable]: url },
+    fresh,
+    secret,
+  };
+  await writeRotation(services.home, rotation);
+  return rotation;
+}
+
+const freshOf = ({ fresh }: Rotation): Values => {
+  if (fresh === undefined) throw new Error('There are no new values yet.');
+  return fresh;
+};
+
+const urlOf = (context: AnyContext, values: Values | undefined): string =>
+  values?.[settingsOf(context).variable] ?? '';
+
+export async function prepare(context: AnyContext): Promise<JsonObject> {
+  await begun(context);
+  const allowed = new Set(
+    context.plan?.targets
+      .filter(({ type }) => type === 'difference')
+      .map(({ state }) => state.statement),
+  );
+  return asAdmin(context, async (client) => {
+    const repairs = await repairsOf(client, planned(context));
+    const wanted = repairs.filter(({ statement }) => allowed.has(statement));
+    for (const { what } of wanted) context.output(`Repaired: ${what}.`);
+    return { repaired: await align(client, wanted) };
+  });
+}
+
+export async function verifyPrepared(context: AnyContext): Promise<Verified> {
+  const rotation = await rotationOf(context, kind);
+  const left = await asAdmin(context, (client) => repairsOf(client, planned(context)));
+  const { active, next } = planned(context);
+  return {
+    done: rotation !== undefined && left.length === 0,
+    summary:
+      left.length === 0
+        ? `${active} and ${next} have the same rights, and own nothing.`
+        : `They still differ: ${left.map(({ what }) => what).join('; ')}.`,
+  };
+}
+
+/** The rights that were repaired stay: they are as they should have been. */
+export const undoPrepare = ({ services }: AnyContext): Promise<void> =>
+  removeRotation(services.home, kind);
+
+/** Sets the password of the next role, unless it is set already. */
+async function passwordSet(context: AnyContext): Promise<Rotation> {
+  const rotation = await begun(context);
+  const { to, secret } = rotation;
+  if (to === null || secret === undefined) throw new Error('There is no new password yet.');
+  if (!(await canLogIn(urlOf(context, rotation.fresh), loginOptions(context)))) {
+    await asAdmin(context, async (client) => {
+      const ends = (await readRoles(client, [rotation.from])).get(rotation.from)?.validUntil;
+      const days = context.services.config.health.passwordDays.critical;
+      const until =
+        ends == null || days === null ? undefined : hoursAfter(context.services.now(), days * 24);
+      await setPassword(client, to, await scramVerifier(secret), until);
+    });
+  }
+  return note(context, rotation, 'created');
+}
+
+export async function setNextPassword(context: AnyContext): Promise<JsonObject> {
+  const { to } = await passwordSet(context);
+  return { role: to };
+}
+
+export async function verifyNextPassword(context: AnyContext): Promise<Verified> {
+  const rotation = await rotationOf(context, kind);
+  const { next } = planned(context);
+  const done =
+    rotation !== undefined &&
+    (await canLogIn(urlOf(context, rotation.fresh), loginOptions(context)));
+  return { done, summary: done ? `${next} logs in.` : `${next} does not log in.` };
+}
+
+/** Locks the next role again: nothing hands it out. */
+export async function undoNextPassword(context: AnyContext): Promise<void> {
+  const { next } = planned(context);
+  await asAdmin(context, (client) => setLogin(client, next, false));
+}
+
+export async function store(context: AnyContext): Promise<JsonObject> {
+  const rotation = await passwordSet(context);
+  const sinks = await sinksOf(context, kind);
+  try {
+    await stageEverywhere(sinks, freshOf(rotation));
+  } catch (error) {
+    if (isOperatorError(error) && error.code === 'SINK_FAILED') {
+      await undoNextPassword(context);
+      await undoPrepare(context);
+    }
+    throw error;
+  }
+  await note(context, rotation, 'stored');
+  return { sinks: sinks.map(({ id }) => id) };
+}
+
+export async function verifyStored(context: AnyContext): Promise<Verified> {
+  const rotation = await rotationOf(context, kind);
+  if (rotation?.moments.stored === undefined) {
+    return { done: false, summary: 'The new login is not stored everywhere.' };
+  }
+  const left = await lacking(await sinksOf(context, kind), 'staged', freshOf(rotation));
+  return {
+    done: left.length === 0,
+    summary:
+      left.length === 0
+        ? 'Every sink holds the new login, where nobody reads it yet.'
+        : `It is not in ${left.join(', ')}.`,
+  };
+}
+
+export async function undoStore(context: AnyContext): Promise<void> {
+  const rotation = await rotationOf(context, kind);
+  if (rotation === undefined) return;
+  const sinks = await sinksOf(context, kind);
+  requireNone(await unstageEverywhere(sinks, Object.keys(freshOf(rotation))));
+  await unnote(context, rotation, 'stored');
+}
+
+function requireNone(left: readonly string[]): void {
+  if (left.length === 0) return;
+  throw failed('SINK_FAILED', `It could not be taken back in ${left.join('; ')}.`, {
+    hint: 'Cure the sink, then run the same again.',
+  });
+}
+
+/** Several logins in a row: one success proves nothing behind a pooler or with replicas. */
+export async function prove(context: AnyContext): Promise<Finding> {
+  const { verifications } = settingsOf(context);
+  const rotation = await mustRotation(context, kind);
+  const { next, owner } = planned(context);
+  const url = urlOf(context, rotation.fresh);
+  for (let times = 0; times < verifications; times += 1) {
+    const { login, role } = await logIn(url, loginOptions(context));
+    if (login !== next || role !== owner) {
+      return {
+        state: 'critical',
+        summary: `The new URL logs in as ${login} and works as ${role}, not as ${next} and ${owner}.`,
+      };
+    }
+  }
+  return {
+    state: 'ok',
+    summary: `${next} logged in ${verifications} times in a row and works as ${owner}.`,
+  };
+}
+
+export async function cutOver(context: AnyContext): Promise<JsonObject> {
+  const rotation = await mustRotation(context, kind);
+  const sinks = await sinksOf(context, kind);
+  await promoteEverywhere(sinks, freshOf(rotation), rotation.old);
+  await note(context, rotation, 'cutOver');
+  return { sinks: sinks.map(({ id }) => id) };
+}
+
+export async function verifyCutOver(context: AnyContext): Promise<Verified> {
+  const rotation = await mustRotation(context, kind);
+  const { next } = planned(context);
+  const sinks = await sinksOf(context, kind);
+  const left = await lacking(sinks, 'current', freshOf(rotation));
+  const blind = sinks.some(({ readable }) => !readable);
+  const done = left.length === 0 && (!blind || rotation.moments.cutOver !== undefined);
+  return {
+    done,
+    summary: done ? `Every sink hands out ${next}.` : `Not every sink hands out ${next}.`,
+  };
+}
+
+export async function undoCutOver(context: AnyContext): Promise<void> {
+  const rotation = await mustRotation(context, kind);
+  if (rotation.old === undefined) throw new Error('What sinks held before is not known.');
+  requireNone(await restoreEverywhere(await sinksOf(context, kind), rotation.old));
+  await unnote(context, rotation, 'cutOver');
+}
+
+export const soak = (context: AnyContext): Promise<Readiness> =>
+  pauseAfter(
+    context,
+    kind,
+    'cutOver',
+    settingsOf(context).soakHours,
+    `${planned(context).active} stays usable`,
+  );
+
+/** How long until the sessions of the old login are looked at again, in hours. */
+const lookAgainHours = 1;
+
+export async function oldSessions(context: AnyContext): Promise<Readiness> {
+  const { active } = planned(context);
+  const { endSessions: mayEnd } = await mustRotation(context, kind);
+  const sessions = await asAdmin(context, (client) => sessionsOf(client, active));
+  if (sessions.length === 0) return { ready: true, summary: `Nobody is logged in as ${active}.` };
+  const who = sessions
+    .slice(0, 3)
+    .map(
+      ({ application, client, pid }) =>
+        `${application || 'unnamed'} from ${client ?? 'here'} (pid ${pid})`,
+    )
+    .join(', ');
+  if (mayEnd) {
+    return {
+      ready: true,
+      summary: `${sessions.length} sessions of ${active} will be ended: ${who}.`,
+    };
+  }
+  return {
+    ready: false,
+    due: hoursAfter(context.services.now(), lookAgainHours),
+    reason: `${sessions.length} sessions are still logged in as ${active}: ${who}. Let their programs read the new login; --end-sessions ends them.`,
+  };
+}
+
+export async function lock(context: AnyContext): Promise<JsonObject> {
+  const rotation = await mustRotation(context, kind);
+  const { active } = planned(context);
+  const left = await lacking(await sinksOf(context, kind), 'current', freshOf(rotation));
+  const works = await canLogIn(urlOf(context, rotation.fresh), loginOptions(context));
+  if (left.length > 0 || !works) {
+    throw failed(
+      'NEW_LOGIN_NOT_IN_USE',
+      `${active} is not locked: ${works ? `${left.join(', ')} no longer hands out the new login` : 'the new login does not work'}.`,
+      { hint: 'Find out who changed it. Resume the run, or take it back with --undo.' },
+    );
+  }
+  return asAdmin(context, async (client) => {
+    // Rights that were given to the old login meanwhile go on with the new one.
+    const late = (await repairsOf(client, planned(context))).filter(({ what }) =>
+      what.startsWith(`${planned(context).next} lacks: `),
+    );
+    for (const { what } of late) context.warn(`Given since the plan was made: ${what}.`);
+    await align(client, late);
+    await setLogin(client, active, false);
+    const ended = rotation.endSessions ? await endSessions(client, active) : 0;
+    await note(context, rotation, 'revoked');
+    return { locked: active, sessionsEnded: ended, repaired: late.length };
+  });
+}
+
+export async function verifyLocked(context: AnyContext): Promise<Verified> {
+  const { active } = planned(context);
+  const login = await asAdmin(
+    context,
+    async (client) => (await readRoles(client, [active])).get(active)?.login === true,
+  );
+  return { done: !login, summary: login ? `${active} can still log in.` : `${active} is locked.` };
+}
+
+export async function undoLock(context: AnyContext): Promise<void> {
+  const { active } = planned(context);
+  await asAdmin(context, (client) => setLogin(client, active, true));
+  await unnote(context, await mustRotation(context, kind), 'revoked');
+}
+
+export async function finish(context: AnyContext): Promise<JsonObject> {
+  const { services } = context;
+  const rotation = await rotationOf(context, kind);
+  if (rotation === undefined) return {};
+  const made = rotation.moments.created ?? services.now().toISOString();
+  await noteCredential(services.home, {
+    kind,
+    id: rotation.to ?? rotation.from,
+    madeAt: made,
+    by: 'rotation',
+  });
+  await removeRotation(services.home, kind);
+  return { madeAt: made };
+}
+
+export async function verifyFinished(context: AnyContext): Promise<Verified> {
+  const rotation = await rotationOf(context, kind);
+  return {
+    done: rotation === undefined,
+    summary:
+      rotation === undefined ? 'Nothing of the rotation is kept.' : 'Its secrets are still kept.',
+  };
+}
