@@ -11,6 +11,7 @@ const everyProject = {
 /** Minutes of killing, breaking and repairing: `npm run test:long`, which CI runs beside `npm test`. */
 const long = [
   'test/database/embedded.test.ts',
+  'test/health/chain.test.ts',
   'test/runbooks/engine/crash.test.ts',
   'test/runbooks/maintenance-crash.test.ts',
   'test/runbooks/repair-crashes.test.ts',

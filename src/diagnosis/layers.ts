@@ -1,4 +1,4 @@
-import { isDamage } from '../lake/batch-state.js';
+import { fileIsMissing, isDamage } from '../lake/batch-state.js';
 import { type BatchDetails, listBatches, showBatch } from '../lake/batches.js';
 import type { Lake, Layer } from '../lake/lake.js';
 import type { Stage } from '../pipeline/stage.js';
@@ -74,7 +74,7 @@ export const lacksGold = (batch: BatchDetails): boolean =>
 /** Keys that a manifest names and the lake does not hold. */
 export const lostFiles = (batch: BatchDetails): { layer: Layer; key: string }[] =>
   batch.problems
-    .filter(({ kind, problem }) => kind === 'damaged-file' && problem === 'it is missing')
+    .filter(({ kind, problem }) => kind === 'damaged-file' && problem === fileIsMissing)
     .map(({ layer, key }) => ({ layer, key }));
 
 /** Damage other than a file that is gone: the content is wrong, or the manifest is. */

@@ -23,6 +23,9 @@ export interface BatchProblem {
   hint: string;
 }
 
+/** The problem of a file that a manifest names and the lake does not hold. */
+export const fileIsMissing = 'it is missing';
+
 /** Whether data is damaged; else something is missing or out of date. */
 export const isDamage = ({ kind }: BatchProblem): boolean =>
   kind === 'damaged-manifest' || kind === 'damaged-file';
@@ -108,7 +111,7 @@ function layerProblems(contents: BatchContents, layer: Layer): BatchProblem[] {
     const present = objects.get(file.key);
     if (present === file.bytes) return [];
     const problem =
-      present === undefined ? 'it is missing' : `it has ${present} bytes in place of ${file.bytes}`;
+      present === undefined ? fileIsMissing : `it has ${present} bytes in place of ${file.bytes}`;
     return [{ kind: 'damaged-file', layer, key: file.key, problem, hint }];
   });
   const stale = staleParents(contents, manifest.core).map(

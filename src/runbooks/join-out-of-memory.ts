@@ -38,10 +38,23 @@ async function makeTargets(context: Context) {
   const limits = roomierLimits(context.services.config.pipeline, machineMemory().total);
   if (limits === undefined) return [];
   const from = stageOf(run);
-  const reruns = await findReruns(context, run.batchId, () => ({
-    from,
-    reason: `run ${run.runId} ran out of memory in ${from}`,
-  }));
+  const reason = `run ${run.runId} ran out of memory in ${from}`;
+  const { batchIds } = await import('../lake/published.js');
+  const { manifestState } = await import('../diagnosis/rerun.js');
+  const known = await batchIds(await context.services.lake());
+  const { batchId } = run;
+  const reruns = known.includes(batchId)
+    ? await findReruns(context, batchId, () => ({ from, reason }))
+    : // An extract that failed has left nothing: the batch is made under the id it was to have.
+      [
+        {
+          batchId,
+          from: 'extract' as const,
+          to: 'load' as const,
+          reason,
+          state: manifestState({ manifests: [] }),
+        },
+      ];
   return reruns.map((rerun) => ({
     ...rerun,
     state: { ...rerun.state, runId: run.runId, ...limits },

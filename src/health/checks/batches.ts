@@ -1,3 +1,4 @@
+import { type BatchProblem, fileIsMissing, isDamage } from '../../lake/batch-state.js';
 import type { BatchDetails } from '../../lake/batches.js';
 import type { Lake, Layer } from '../../lake/lake.js';
 import { listLeases } from '../../lake/lease.js';
@@ -99,13 +100,11 @@ export const gold: Check = {
   },
 };
 
-/** The worst that can be seen of a batch without reading its data. */
-const cureOfProblem = {
-  'damaged-manifest': 'corrupt-batch',
-  'damaged-file': 'parquet-not-found',
-  'missing-layer': 'parquet-not-found',
-  'stale-layer': 'gold-incomplete',
-} as const;
+/** A file that is gone is made again; one that is damaged has to go first. */
+const cureOfProblems = (problems: readonly BatchProblem[]): string =>
+  problems.some((problem) => isDamage(problem) && problem.problem !== fileIsMissing)
+    ? 'corrupt-batch'
+    : 'parquet-not-found';
 
 export const manifests: Check = {
   name: 'manifests',
@@ -130,7 +129,10 @@ export const manifests: Check = {
     return critical(several(keys, 2), {
       ...shared,
       evidence: { problems },
-      runbook: { id: cureOfProblem[first.kind], input: { batchId: first.batchId } },
+      runbook: {
+        id: cureOfProblems(problems.filter(({ batchId }) => batchId === first.batchId)),
+        input: { batchId: first.batchId },
+      },
       next: first.hint,
     });
   },
