@@ -50,6 +50,7 @@ export type RunEvent =
   | { type: 'plan.made'; step: string; hash: string; plan: Plan }
   | { type: 'approval.given'; step: string; by: string; how: string; plan: string | null }
   | { type: 'approval.declined'; step: string; by: string }
+  | { type: 'note'; step: string | null; by: string; text: string }
   | { type: 'manual.recorded'; step: string; by: string; said: string }
   | { type: 'step.finished'; result: StepResult }
   | {

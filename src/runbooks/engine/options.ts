@@ -1,4 +1,5 @@
 import type { Ask } from './answers.js';
+import type { RunControls } from './controls.js';
 import type { RunbookServices } from './definition.js';
 
 export interface RunOptions {
@@ -11,4 +12,6 @@ export interface RunOptions {
   /** Refuses every runbook that changes something. */
   readOnly?: boolean;
   incident?: string;
+  /** Notes, and steps to leave out, while the run goes on. */
+  controls?: RunControls;
 }

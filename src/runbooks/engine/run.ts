@@ -47,6 +47,7 @@ export class Run {
     this.#parts = parts;
     this.#memory = parts.restored?.memory ?? emptyMemory();
     this.#proven = keepProven(this.#memory);
+    options.controls?.connect((note) => this.#record({ type: 'note', ...note }));
   }
 
   /** Yields what happens, as it happens. A reader who leaves early stops the run. */

@@ -27,7 +27,7 @@ export async function performStep(
     const startedAt = performance.now();
     await host.record({ type: 'step.started', step: id, kind, attempt });
     try {
-      return await finish(await limited(step, host, signal), startedAt);
+      return await finish(await skippable(step, host, signal), startedAt);
     } catch (error) {
       if (attempt < (step.attempts ?? 1) && mayPass(error) && !signal.aborted) {
         const seconds = pauseAfter(attempt);
@@ -61,6 +61,26 @@ function failureOf(
       : undefined;
   }
   return { state: 'failed', summary: errorMessage(error) };
+}
+
+/** The step, unless a person leaves it out, before or while it is at work. */
+async function skippable(step: AnyStep, host: StepHost, signal: AbortSignal): Promise<StepOutcome> {
+  const { controls } = host.options;
+  const left = controls?.signal(step);
+  if (controls === undefined || left === undefined) return limited(step, host, signal);
+  const outcome = (): StepOutcome | undefined => {
+    const said = controls.skipped(step);
+    return said === undefined ? undefined : { state: 'skipped', summary: said };
+  };
+  const before = outcome();
+  if (before !== undefined) return before;
+  try {
+    return await limited(step, host, AbortSignal.any([signal, left]));
+  } catch (error) {
+    const skipped = signal.aborted ? undefined : outcome();
+    if (skipped === undefined) throw error;
+    return skipped;
+  }
 }
 
 /** People are not hurried; everything else has a limit. */
