@@ -14,7 +14,7 @@ import { watchInterrupts } from './interrupt.js';
 import { errorDocument, noteText, writeResult } from './output.js';
 import { ProgressView } from './progress.js';
 import { makeScratch, removeScratch } from './scratch.js';
-import { paint, wantsColor } from './terminal.js';
+import { canAsk, paint, wantsColor } from './terminal.js';
 
 export interface ContextFlags {
   config?: string | undefined;
@@ -40,18 +40,25 @@ export interface ManagedContext {
 /** Makes the context of one command run. The only place that reads the process's environment. */
 export function createContext(
   flags: ContextFlags,
-  run: { argv: readonly string[]; tool: { name: string; version: string } },
+  run: {
+    argv: readonly string[];
+    tool: { name: string; version: string };
+    /** Takes notices and warnings as plain lines, while a face owns the screen. */
+    say?: (text: string) => void;
+  },
 ): ManagedContext {
   const environment = process.env;
   const cwd = process.cwd();
   const stderrTerminal = {
-    color: wantsColor(process.stderr, environment, flags['no-color']),
+    color: run.say === undefined && wantsColor(process.stderr, environment, flags['no-color']),
     width: process.stderr.columns ?? 80,
   };
   const warnings: string[] = [];
-  const write = (text: string) => {
-    process.stderr.write(text);
-  };
+  const write =
+    run.say ??
+    ((text: string) => {
+      process.stderr.write(text);
+    });
   const warn = (message: string) => {
     const clean = redact(message);
     if (warnings.includes(clean)) return;
@@ -61,7 +68,7 @@ export function createContext(
   };
   const progress = new ProgressView({
     write,
-    live: process.stderr.isTTY === true && environment.TERM !== 'dumb',
+    live: run.say === undefined && process.stderr.isTTY === true && environment.TERM !== 'dumb',
     quiet: flags.quiet,
     terminal: stderrTerminal,
     clock: () => performance.now(),
@@ -88,10 +95,7 @@ export function createContext(
     now: () => new Date(),
   };
   const interactive =
-    process.stdin.isTTY === true &&
-    process.stderr.isTTY === true &&
-    !flags['no-input'] &&
-    !isTruthy(environment.CI);
+    process.stderr.isTTY === true && canAsk({ noInput: flags['no-input'], environment });
   const confirmHost = {
     interactive,
     argv: run.argv,
@@ -198,9 +202,6 @@ function findHome(flag: string | undefined, variable: string | undefined, cwd: s
     homeSource: 'default',
   };
 }
-
-const isTruthy = (value: string | undefined): boolean =>
-  value !== undefined && value !== '' && value !== '0' && value.toLowerCase() !== 'false';
 
 /** Runs the work at the first call and gives every caller its outcome. */
 function once<T>(work: () => Promise<T>): () => Promise<T> {

@@ -11,7 +11,7 @@ import {
   writeResult,
 } from './output.js';
 import { route } from './route.js';
-import { wantsColor } from './terminal.js';
+import { canAsk, wantsColor } from './terminal.js';
 
 export interface MainOptions {
   /** Directory of package.json. */
@@ -47,10 +47,11 @@ async function loadTree({ root, pjson }: MainOptions): Promise<Config> {
 }
 
 async function dispatch(argv: string[], config: Config, json: boolean): Promise<number> {
-  const target = route(argv, {
+  const tree = {
     commands: new Map(config.commands.map((command) => [command.id, command.flags])),
     topics: new Set(config.topics.map((topic) => topic.name)),
-  });
+  };
+  const target = route(argv, tree, opensScreen(argv, json) ? 'tui' : undefined);
   if (target.kind === 'command') {
     await config.runCommand(target.id, target.argv);
     return Number(process.exitCode ?? 0);
@@ -62,6 +63,12 @@ async function dispatch(argv: string[], config: Config, json: boolean): Promise<
   const color = wantsColor(process.stdout, process.env, hasFlag(argv, '--no-color'));
   return writeResult(json ? resultDocument(0, { help }, []) : resultText(help, color), 0);
 }
+
+/** Whether a person sits at a terminal that takes what is drawn and gives what is typed. */
+const opensScreen = (argv: readonly string[], json: boolean): boolean =>
+  !json &&
+  process.stdout.isTTY === true &&
+  canAsk({ noInput: hasFlag(argv, '--no-input'), environment: process.env });
 
 /** What Node and libraries say to developers is no business of the operator. */
 function silenceWarnings(verbose: boolean): void {

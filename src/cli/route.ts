@@ -29,9 +29,9 @@ const booleanFlags = new Set(
 /**
  * Finds the command that a command line names: the longest one its words spell. Global flags may
  * stand before it. A topic alone asks for its help; a word that is neither is an error with a
- * suggestion, never help and success.
+ * suggestion, never help and success. `bare` is the command that no word at all means, if any.
  */
-export function route(argv: readonly string[], tree: CommandTree): Target {
+export function route(argv: readonly string[], tree: CommandTree, bare?: string): Target {
   const end = argv.indexOf('--');
   const wantsHelp = (end === -1 ? argv : argv.slice(0, end)).some(
     (word) => word === '--help' || word === '-h',
@@ -46,6 +46,9 @@ export function route(argv: readonly string[], tree: CommandTree): Target {
   }
   const first = words.findIndex((word) => word.startsWith('-'));
   const path = first === -1 ? words : words.slice(0, first);
+  if (bare !== undefined && path.length === 0 && !wantsHelp && !helpWord) {
+    return { kind: 'command', id: bare, argv: [...words, ...flags] };
+  }
 
   for (let length = path.length; length > 0; length -= 1) {
     const id = path.slice(0, length).join(':');

@@ -139,7 +139,10 @@ async function findInterrupted({ home, now, signal, report }: CommandContext): P
  * Copies the journals to the database while it is at hand. The run is over and its journal is
  * safe: nothing that goes wrong here may change how it ended.
  */
-async function copyJournals(context: CommandContext, services: CommandServices): Promise<void> {
+export async function copyJournals(
+  context: CommandContext,
+  services: CommandServices,
+): Promise<void> {
   const target = services.used();
   if (target === undefined || context.signal.aborted) return;
   try {

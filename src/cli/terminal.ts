@@ -17,6 +17,13 @@ export function wantsColor(
   return stream.isTTY === true;
 }
 
+/** Whether a person sits at stdin, as far as neither --no-input nor CI says otherwise. */
+export const canAsk = (options: { noInput: boolean; environment: NodeJS.ProcessEnv }): boolean =>
+  process.stdin.isTTY === true && !options.noInput && !isTruthy(options.environment.CI);
+
+const isTruthy = (value: string | undefined): boolean =>
+  value !== undefined && value !== '' && value !== '0' && value.toLowerCase() !== 'false';
+
 const styles = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39] };
 export type Style = keyof typeof styles;
 

@@ -80,7 +80,8 @@ export default class Health extends ReviewopsCommand<HealthResult> {
     if (flags.list) return { list: checks.map(describeCheck) };
     const selected = selectChecks(flags.check ?? []);
     this.#format = await formatter(flags.format, context);
-    const look = await looker(context, selected, flags['no-wake']);
+    const { healthLooker } = await import('../cli/health-looker.js');
+    const look = await healthLooker(context, selected, flags['no-wake']);
     if (!flags.watch) return look(0);
     const { setTimeout: wait } = await import('node:timers/promises');
     for (let round = 0; ; round += 1) {
@@ -146,54 +147,4 @@ async function formatter(
     default:
       return healthText;
   }
-}
-
-/** What looks once; `round` counts the looks of a watch. */
-async function looker(context: CommandContext, checks: readonly Check[], noWake: boolean) {
-  const [{ examine }, { checkJournals }, config] = await Promise.all([
-    import('../health/health.js'),
-    import('../cli/journals.js'),
-    context.config(),
-  ]);
-  const databaseUrl = async () => (await context.secrets()).databaseUrl;
-  return async (round: number): Promise<HealthReport> =>
-    examine({
-      config,
-      checks,
-      home: context.home,
-      signal: context.signal,
-      now: context.now,
-      scratch: context.scratch,
-      database: context.database,
-      lake: context.lake,
-      databaseUrl,
-      neonKey: async () => (await context.secrets()).neonApiKey,
-      journals: () => checkJournals(context.home),
-      pseudonymKeyId: () => presentKeyId(context),
-      noWake: noWake
-        ? 'no connection is made, so that nothing wakes (--no-wake)'
-        : await sparing(round, databaseUrl),
-    });
-}
-
-/** A watch looks at serverless compute once and lets it go to sleep then. */
-async function sparing(
-  round: number,
-  databaseUrl: () => Promise<string | undefined>,
-): Promise<string | undefined> {
-  const url = await databaseUrl();
-  if (round === 0 || url === undefined) return undefined;
-  const { isNeon, parseDatabaseUrl } = await import('../database/url.js');
-  return isNeon(parseDatabaseUrl(url).host)
-    ? 'looked at once; a watch does not keep serverless compute awake'
-    : undefined;
-}
-
-/** Of the key that is set; none is made for the purpose. */
-async function presentKeyId(context: CommandContext): Promise<string | undefined> {
-  const secrets = await context.secrets();
-  const set = secrets.origins.find(({ key }) => key === 'REVIEWOPS_PSEUDONYM_KEY');
-  if (set?.source === undefined) return undefined;
-  const { pseudonymKeyId } = await import('../pipeline/pseudonym.js');
-  return pseudonymKeyId(await secrets.pseudonymKey());
 }

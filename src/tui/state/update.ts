@@ -1,0 +1,149 @@
+import type { Press } from '../terminal/decode.js';
+import { listView } from '../view/layout.js';
+import { hasBrowser } from '../view/panels.js';
+import { act } from './act.js';
+import { armed, asked, settled, typeAnswer } from './answer.js';
+import { bindingFor, contextsOf } from './contexts.js';
+import { editField, fieldOf } from './field.js';
+import { editForm } from './form.js';
+import {
+  isTooSmall,
+  type Loaded,
+  type Message,
+  type Model,
+  replaceScreen,
+  type StockName,
+  shown,
+  stay,
+  tell,
+  type Update,
+} from './model.js';
+import { read } from './moves.js';
+import { typeOverlay } from './overlays.js';
+import { advanceRun } from './run.js';
+
+/** The whole program as a function: what is, and what happened, to what is then and what to do. */
+export function update(model: Model, message: Message): Update {
+  switch (message.type) {
+    case 'press':
+      return press({ ...model, now: message.at }, message.press);
+    case 'resized':
+      return stay({ ...model, size: message.size });
+    case 'tick':
+      return tick({ ...model, now: message.at });
+    case 'loading':
+      return stay(stocked(model, message.what, { loading: true }));
+    case 'loaded':
+      return stay({ ...model, stock: { ...model.stock, ...message.news } });
+    case 'unloadable':
+      return stay(stocked(model, message.what, { error: message.error, loading: false }));
+    case 'notice':
+      return stay({ ...model, notice: message.notice });
+    case 'quiet':
+      return stay(armed(model));
+    case 'run.asks':
+      return asked({ ...model, now: message.at }, message.question);
+    default:
+      return happened({ ...model, now: message.at }, message);
+  }
+}
+
+/** How often the checks are made while they are looked at, in milliseconds. */
+const healthInterval = 30_000;
+
+/** Time went by: what is shown live is fetched again. */
+function tick(model: Model): Update {
+  const { loading, at } = model.stock.health;
+  const due = shown(model).name === 'health' && !loading && model.now - (at ?? 0) >= healthInterval;
+  return due ? stay(model, { type: 'load', what: 'health' }) : stay(model);
+}
+
+/** Something happened to the run. */
+function happened(
+  model: Model,
+  message: Extract<Message, { type: 'run.events' | 'run.ended' | 'run.broke' }>,
+): Update {
+  const { run } = model;
+  if (run === undefined) return stay(model);
+  const { at } = message;
+  switch (message.type) {
+    case 'run.events':
+      return stay({ ...model, run: advanceRun(run, message.events, at) });
+    case 'run.ended': {
+      const ended = { ...run, report: message.report, phase: 'ended' as const, endedAt: at };
+      const { state } = message.report;
+      const next = tell(
+        settled({ ...model, run: ended }),
+        `The run ${run.dryRun && state === 'succeeded' ? 'was planned' : state}.`,
+        state === 'succeeded' ? 'good' : 'caution',
+      );
+      return stay(onReport(next), { type: 'load', what: 'runs' }, { type: 'load', what: 'glance' });
+    }
+    case 'run.broke': {
+      const { message: text, hint } = message;
+      const ended = {
+        ...run,
+        failure: { message: text, hint },
+        phase: 'ended' as const,
+        endedAt: at,
+      };
+      return stay(onReport(settled({ ...model, run: ended })), { type: 'load', what: 'runs' });
+    }
+  }
+}
+
+/** The end is what everybody waits for. */
+function onReport(model: Model): Model {
+  const screen = shown(model);
+  if (screen.name !== 'run') return model;
+  return replaceScreen(model, { ...screen, browser: { ...screen.browser, panel: 'report' } });
+}
+
+const stocked = (
+  model: Model,
+  what: StockName,
+  news: Pick<Loaded<unknown>, 'loading'> & { error?: string },
+): Model => ({ ...model, stock: { ...model.stock, [what]: { ...model.stock[what], ...news } } });
+
+function press(model: Model, what: Press): Update {
+  const key = 'key' in what ? what.key : undefined;
+  if (isTooSmall(model.size) && key !== 'ctrl-c') return stay(model);
+  const [context] = contextsOf(model);
+  // Whatever the key is: it was pressed before the question could be read.
+  if (context === 'answer' && model.answer?.armed === false && !key?.startsWith('ctrl-')) {
+    return typeAnswer(model, what);
+  }
+  const calm: Model = { ...model, notice: undefined };
+  const binding = key === undefined ? undefined : bindingFor(calm, key);
+  if (binding !== undefined) return act(calm, binding.action);
+  return type(calm, what);
+}
+
+/** A press that is no key here goes into the text that is being typed, if there is one. */
+function type(model: Model, what: Press): Update {
+  const { overlay, filtering } = model;
+  if (overlay !== undefined) return stay(typeOverlay(model, overlay, what));
+  if (filtering) return stay(typeFilter(model, what));
+  const screen = shown(model);
+  if (screen.name === 'run' && screen.browser.focus === 'answer') return typeAnswer(model, what);
+  if (screen.name === 'runbook' && screen.browser.focus === 'form') {
+    const form = editForm(screen.form, what);
+    return stay(form === undefined ? model : replaceScreen(model, { ...screen, form }));
+  }
+  return stay(model);
+}
+
+function typeFilter(model: Model, what: Press): Model {
+  const view = listView(model);
+  if (view !== undefined) {
+    const field = editField(fieldOf(view.list.filter), what);
+    return field === undefined
+      ? model
+      : replaceScreen(model, view.put({ cursor: 0, filter: field.value }));
+  }
+  const screen = shown(model);
+  if (!hasBrowser(screen)) return model;
+  const { panel, readings } = screen.browser;
+  const field = editField(fieldOf(readings[panel].query), what);
+  return field === undefined ? model : read(model, screen, panel, { query: field.value });
+}

@@ -1,0 +1,91 @@
+import stringWidth from 'string-width';
+
+/**
+ * What a terminal would obey, reorder or join: control characters, marks of direction, joiners,
+ * variation selectors, tags, and halves of surrogate pairs.
+ */
+const steering =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what it looks for
+  // biome-ignore lint/suspicious/noMisleadingCharacterClass: single code points are what is meant
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e0fff}]|\p{Surrogate}/gu;
+
+const dropped = /[\ufe00-\ufe0f\u200d]/u;
+
+const code = (char: string): string =>
+  `\\u${(char.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;
+
+/**
+ * Data as one harmless line: line ends and tabs become spaces, what could steer the screen becomes
+ * a visible escape. Everything that comes from outside passes here before it is drawn.
+ */
+export const clean = (text: string): string =>
+  text
+    .replace(/\r\n|[\r\n\t\v\f]/g, ' ')
+    .replace(steering, (char) => (dropped.test(char) ? '' : code(char)));
+
+/** The same for text of several lines. */
+export const cleanLines = (text: string): string[] => text.split(/\r\n|\r|\n/).map(clean);
+
+const ascii = /^[\x20-\x7e]*$/;
+const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+
+/** Columns of the screen that a text takes. */
+export const widthOf = (text: string): number =>
+  ascii.test(text) ? text.length : stringWidth(text);
+
+/** The part that fits, with `…` where something was left out. */
+export function cut(text: string, width: number): string {
+  if (width <= 0) return '';
+  if (widthOf(text) <= width) return text;
+  if (ascii.test(text)) return `${text.slice(0, width - 1)}…`;
+  let used = 0;
+  let kept = '';
+  for (const { segment } of graphemes.segment(text)) {
+    const next = widthOf(segment);
+    if (used + next > width - 1) break;
+    used += next;
+    kept += segment;
+  }
+  return `${kept}…`;
+}
+
+/** Exactly so many columns: cut or filled with spaces. */
+export function pad(text: string, width: number, align: 'left' | 'right' = 'left'): string {
+  const short = cut(text, width);
+  const space = ' '.repeat(Math.max(0, width - widthOf(short)));
+  return align === 'left' ? short + space : space + short;
+}
+
+/** Lines of at most `width` columns, broken between words where that goes. */
+export function wrap(text: string, width: number): string[] {
+  if (widthOf(text) <= width) return [text];
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    const joined = line === '' ? word : `${line} ${word}`;
+    if (widthOf(joined) <= width) {
+      line = joined;
+      continue;
+    }
+    if (line !== '') lines.push(line);
+    line = word;
+    while (widthOf(line) > width) {
+      const head = headOf(line, width);
+      lines.push(head);
+      line = line.slice(head.length);
+    }
+  }
+  return [...lines, line];
+}
+
+/** As many whole characters as fit, at least one. */
+function headOf(text: string, width: number): string {
+  let head = '';
+  let used = 0;
+  for (const { segment } of graphemes.segment(text)) {
+    used += widthOf(segment);
+    if (used > width && head !== '') break;
+    head += segment;
+  }
+  return head;
+}
