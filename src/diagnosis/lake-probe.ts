@@ -12,7 +12,7 @@ export type WrittenPlace = (typeof writtenPlaces)[number];
  * Writes a small object, reads it back and removes it, and the versions of it that a bucket kept.
  * Throws what the lake throws; nothing is left behind then either, where it can be removed.
  */
-export async function probePlace(lake: Lake, place: WrittenPlace): Promise<void> {
+export async function probePlace(lake: Lake, place: Layer | 'logs'): Promise<void> {
   const body = randomBytes(32).toString('hex');
   const key = probeKey(place, body);
   try {

@@ -7,7 +7,7 @@ import { partitionOf } from './s3/aspects.js';
 export const roles = ['admin', 'data-engineer', 'analyst', 'frontend'] as const;
 export type Role = (typeof roles)[number];
 
-const rights: Record<Role, Partial<Record<Layer, 'read' | 'write'>>> = {
+export const layerRights: Record<Role, Partial<Record<Layer, 'read' | 'write'>>> = {
   admin: { raw: 'write', bronze: 'write', silver: 'write', gold: 'write' },
   'data-engineer': { raw: 'write', bronze: 'write', silver: 'write', gold: 'write' },
   analyst: { bronze: 'read', silver: 'read', gold: 'read' },
@@ -78,7 +78,7 @@ export async function policyFor(
   const places = placesOf(config, around);
   if (places.length === 0) return null;
   for (const right of ['read', 'write'] as const) {
-    const own = places.filter(({ layer }) => rights[role][layer] === right);
+    const own = places.filter(({ layer }) => layerRights[role][layer] === right);
     if (own.length === 0) continue;
     const writes = right === 'write';
     const name = writes ? 'Write' : 'Read';
@@ -102,7 +102,7 @@ export async function policyFor(
       Resource: unique(places.map(({ bucket }) => arn(bucket))),
     });
   }
-  const mayWrite = Object.values(rights[role]).includes('write');
+  const mayWrite = Object.values(layerRights[role]).includes('write');
   const { kmsKeyId, encryption, region } = settings;
   if (encryption === 'kms' && statements.length > 0) {
     statements.push({
