@@ -7,6 +7,7 @@ import {
   isOperatorError,
   throwIfAborted,
 } from '../system/errors.js';
+import { BlobCollector, type BlobPiece } from './blobs.js';
 
 export interface EngineOptions {
   /** Such as `768MB`; larger work spills to `scratch`. */
@@ -33,6 +34,11 @@ export interface Engine {
   rows<Row>(sql: string, values?: EngineValue[]): Promise<Row[]>;
   /** The rows of a large result, in batches of about 2,000, never all at once. */
   batches<Row>(sql: string): AsyncIterable<Row[]>;
+  /**
+   * The values of a query's only column, a BLOB that is never null, one after the other in pieces
+   * of about 1 MB, never all at once.
+   */
+  blobs(sql: string): AsyncIterable<BlobPiece>;
   /** Interrupts what still runs, waits for it to end, and frees the session. */
   close(): Promise<void>;
 }
@@ -98,11 +104,53 @@ class EngineSession implements Engine {
   async *batches<Row>(sql: string): AsyncIterable<Row[]> {
     const result = await this.#guard(() => this.#connection.stream(sql));
     const iterator = result.yieldRowObjectJs();
+    let seen = 0;
     for (;;) {
       const next = await this.#guard(() => iterator.next());
-      if (next.done === true) return;
+      if (next.done === true) break;
+      seen += next.value.length;
       yield next.value.map((row) => plainRow(row)) as Row[];
     }
+    await this.#requireComplete(sql, seen);
+  }
+
+  async *blobs(sql: string): AsyncIterable<BlobPiece> {
+    const result = await this.#guard(() => this.#connection.stream(sql));
+    const fetch = () => this.#guard(() => result.fetchChunk());
+    const collector = new BlobCollector();
+    let seen = 0;
+    let next = fetch();
+    try {
+      for (;;) {
+        const chunk = await next;
+        if (chunk === null || chunk.rowCount === 0) break;
+        // The engine works on the next chunk while this one is copied.
+        next = fetch();
+        seen += chunk.rowCount;
+        yield* collector.add(chunk);
+      }
+    } finally {
+      // When the reader goes away early, how this ends no longer matters.
+      await next.catch(() => undefined);
+    }
+    await this.#requireComplete(sql, seen);
+    yield* collector.rest();
+  }
+
+  /**
+   * The driver ends a stream whose query failed as if it were complete: only the number of rows
+   * tells. The count leaves out what the failing expression computes.
+   */
+  async #requireComplete(sql: string, seen: number): Promise<void> {
+    const [counted] = await this.rows<{ rows: number }>(`SELECT count(*) AS rows FROM (${sql})`);
+    if (counted?.rows === seen) return;
+    // Runs to the same failure, and says what it is.
+    await this.run(`EXPLAIN ANALYZE ${sql}`);
+    throw failed(
+      'ENGINE_FAILED',
+      `The query engine gave ${seen} of ${counted?.rows ?? 0} rows and did not say why.`,
+      { hint: 'Run it again; if it happens twice, report it as a bug.' },
+    );
   }
 
   async close(): Promise<void> {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DatabaseClient, withClient } from '../database/client.js';
-import { copyFromFile, copyToFile } from '../database/copy.js';
+import { copyIn, copyToFile } from '../database/copy.js';
 import { quoteIdentifier, quoteTable } from '../database/identifiers.js';
 import { requireSchema } from '../database/migrate.js';
 import {
@@ -10,12 +10,13 @@ import {
   createFuturePartition,
   replacePartitions,
 } from '../database/partition.js';
+import { copyHeader, copyRow, copyTrailer } from '../engine/copy-binary.js';
 import { parquetSource } from '../engine/parquet.js';
 import { type Engine, literal } from '../engine/session.js';
 import type { ManifestTable, PublishedLayer } from '../lake/manifest.js';
 import { requireLayer } from '../lake/publish.js';
 import { failed } from '../system/errors.js';
-import { batchColumns, factColumns } from './fact-columns.js';
+import { batchColumns, factColumns, factType } from './fact-columns.js';
 import { fetchLayerFiles } from './layer-files.js';
 import type { StageContext, StageResult } from './stage.js';
 import { openStageEngine } from './transform.js';
@@ -189,59 +190,60 @@ async function batchValues({ engine }: LoadWork, paths: string[]): Promise<Recor
   });
 }
 
-/** Copies the gold files one by one; while one is sent, the engine prepares the next. */
+/** Bytes of one COPY: long tables are sent by several, so that none runs into a statement's limit. */
+const copyBytes = 256 * 1024 * 1024;
+
+/** Streams the gold files, joined with their owners, into the table. */
 async function sendFiles(
-  work: LoadWork,
+  { client, engine, context }: LoadWork,
   table: string,
   paths: string[],
 ): Promise<Omit<Sent, 'superseded'>> {
-  const { client, context } = work;
-  let rows = 0;
+  const fields = factColumns.map((name) => ({
+    expression: name === 'customer_id' ? 'owner.customer_id' : `fact.${name}`,
+    type: factType(name),
+  }));
+  const pieces = engine
+    .blobs(
+      `SELECT ${copyRow(fields)} FROM ${parquetSource(paths)} AS fact
+     INNER JOIN review_owner AS owner ON owner.review_id = fact.review_id`,
+    )
+    [Symbol.asyncIterator]();
+  let made = 0;
+  let taken = 0;
   let bytes = 0;
-  let next = paths[0] === undefined ? undefined : prepareFile(work, paths[0], 0);
-  // A preparation that fails while another file is sent is reported when its turn comes.
-  next?.catch(() => undefined);
-  for (let index = 0; next !== undefined; index += 1) {
-    const prepared = await next;
-    const following = paths[index + 1];
-    next = following === undefined ? undefined : prepareFile(work, following, index + 1);
-    next?.catch(() => undefined);
-    const copied = await copyFromFile(
-      client,
-      `COPY ${table} (${factColumns.join(', ')}) FROM STDIN (FORMAT csv, FREEZE)`,
-      prepared.path,
-    );
-    if (copied.rows !== prepared.rows) {
-      throw failed(
-        'LOAD_COUNT_MISMATCH',
-        `The database took ${copied.rows} rows of a file that holds ${prepared.rows}.`,
-        { hint: 'Nothing was published. Run `reviewops batch verify` on the batch.' },
-      );
+  let done = false;
+  const part = async function* () {
+    yield copyHeader;
+    for (let partBytes = 0; partBytes < copyBytes; ) {
+      const piece = await pieces.next();
+      if (piece.done === true) {
+        done = true;
+        break;
+      }
+      yield piece.value.bytes;
+      partBytes += piece.value.bytes.length;
+      made += piece.value.values;
+      context.report({ type: 'progress', task: 'load', done: made, unit: 'rows' });
     }
-    rows += copied.rows;
-    bytes += copied.bytes;
-    context.report({ type: 'progress', task: 'load', done: rows, unit: 'rows' });
-    await rm(prepared.path);
+    yield copyTrailer;
+  };
+  const sql = `COPY ${table} (${factColumns.join(', ')}) FROM STDIN (FORMAT binary, FREEZE)`;
+  try {
+    while (!done) {
+      const copied = await copyIn(client, sql, part());
+      taken += copied.rows;
+      bytes += copied.bytes;
+    }
+  } finally {
+    await pieces.return?.();
   }
-  return { rows, bytes };
-}
-
-async function prepareFile(
-  work: LoadWork,
-  source: string,
-  index: number,
-): Promise<{ path: string; rows: number }> {
-  const path = join(work.scratch, `facts-${index}.csv`);
-  const columns = factColumns.map((name) =>
-    name === 'customer_id' ? 'owner.customer_id' : `fact.${name}`,
+  if (taken === made) return { rows: taken, bytes };
+  throw failed(
+    'LOAD_COUNT_MISMATCH',
+    `The database took ${taken} of ${made} rows that were sent to it.`,
+    { hint: 'Nothing was published. Run it again; if it happens twice, report it as a bug.' },
   );
-  const [written] = await work.engine.rows<{ Count: number }>(
-    `COPY (SELECT ${columns.join(', ')}
-           FROM ${parquetSource([source])} AS fact
-           INNER JOIN review_owner AS owner ON owner.review_id = fact.review_id)
-     TO ${literal(path)} (FORMAT csv, HEADER false, TIMESTAMPFORMAT '%Y-%m-%d %H:%M:%S.%f+00')`,
-  );
-  return { path, rows: written?.Count ?? 0 };
 }
 
 /** Waits while another load runs, however long that takes; Ctrl-C ends the wait. */

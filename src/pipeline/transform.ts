@@ -98,14 +98,13 @@ export async function transform(context: StageContext, batchId: string): Promise
   }
 }
 
-/** A session with the limits of the configuration, its intermediate tables in a scratch file. */
+/** A session with the limits of the configuration; what exceeds them goes to scratch files. */
 export const openStageEngine = (context: StageContext, scratch: string): Promise<Engine> =>
   openEngine({
     memoryLimit: context.config.pipeline.memoryLimit,
     threads: context.config.pipeline.threads,
     scratch,
     signal: context.signal,
-    file: join(scratch, 'stage.duckdb'),
   });
 
 /** Writes a query as the files of one table, ready to publish. */
