@@ -1,5 +1,6 @@
 import { Box } from 'ink';
 import type { ReactElement } from 'react';
+import type { Question } from '../../runbooks/engine/answers.js';
 import type { Model } from '../state/model.js';
 import { fieldLine } from '../view/field-line.js';
 import { instructionOf } from '../view/layout.js';
@@ -24,16 +25,21 @@ export function QuestionBox({ model, text, width, active }: QuestionBoxProps): R
       {text.map((part) => (
         <LineView key={part} line={[span(part, 'title')]} width={width} />
       ))}
-      <LineView line={[span(instructionOf(question), 'caution')]} width={width} />
+      <LineView line={saidOf(model, question)} width={width} />
       <LineView line={answerLine(model, active)} width={width} />
     </Box>
   );
 }
 
+/** What has to be typed; after a wrong answer, that it was wrong. */
+const saidOf = ({ answer }: Model, question: Question): Line =>
+  answer?.problem === undefined
+    ? line(instructionOf(question), 'caution')
+    : line(answer.problem, 'bad');
+
 function answerLine({ answer }: Model, active: boolean): Line {
   if (answer === undefined) return [];
   if (!active) return line('  Tab leads to the answer.', 'dim');
   if (!answer.armed) return line('  Read first: keys count in a moment.', 'dim');
-  const problem = answer.problem === undefined ? [] : [span(`  ${answer.problem}`, 'bad')];
-  return [span('› ', 'key'), ...fieldLine(answer.field), ...problem];
+  return [span('Answer: ', 'key'), ...fieldLine(answer.field)];
 }

@@ -81,6 +81,6 @@ function readAnswer(question: Question, typed: string, by: string): Answer | str
   }
   if (typed === 'no') return { type: 'no', by };
   return typed === ''
-    ? `Enter alone answers nothing: type ${expected}, no, or later.`
-    : `That is not ${expected}, no, or later; nothing was answered.`;
+    ? `Enter alone answers nothing: ${expected}, no or later.`
+    : `Not an answer: ${expected}, no or later.`;
 }
