@@ -50,7 +50,10 @@ export interface Lease {
   readonly owner: Owner;
   /** Fires when somebody else has the lease, or may have it by now. */
   readonly lost: AbortSignal;
-  /** Gives the lease back; does nothing when it was lost. */
+  /**
+   * Gives the lease back; does nothing when it was lost. A store that fails is no error: what the
+   * work came to matters more, and the lease of a dead process is taken over.
+   */
   release(): Promise<void>;
 }
 
@@ -188,7 +191,11 @@ class HeldLease implements Lease {
     clearInterval(this.#timer);
     await this.#renewal;
     if (this.lost.aborted) return;
-    await this.#lake.removeIfMatch(leaseKey(this.name), this.#etag);
+    try {
+      await this.#lake.removeIfMatch(leaseKey(this.name), this.#etag);
+    } catch (error) {
+      if (!isOperatorError(error)) throw error;
+    }
   }
 
   #beat(): void {
