@@ -73,9 +73,8 @@ async function fillFile(bucket: Bucket, objectKey: string, file: FileHandle): Pr
   const source = { bucket, objectKey, etag };
   const write = async (response: GetObjectCommandOutput, range: Range): Promise<void> => {
     let position = range.start;
-    for await (const chunk of readFrom(response, range, source)) {
-      await file.write(chunk, 0, chunk.length, position);
-      position += chunk.length;
+    for await (const chunks of gathered(readFrom(response, range, source))) {
+      position += await writeAll(file, chunks, position);
     }
   };
   const ranges: Range[] = [];
@@ -105,6 +104,37 @@ async function fillFile(bucket: Bucket, objectKey: string, file: FileHandle): Pr
   await Promise.all(workers);
   if ('error' in failure) throw failure.error;
   return true;
+}
+
+/** Bytes that are written at once: a call for each packet would take longer than the hashing. */
+const writeSize = 512 * 1024;
+
+/** The chunks in groups of about `writeSize`. */
+async function* gathered(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer[]> {
+  let group: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    group.push(chunk);
+    bytes += chunk.length;
+    if (bytes < writeSize) continue;
+    yield group;
+    group = [];
+    bytes = 0;
+  }
+  if (bytes > 0) yield group;
+}
+
+/** Writes all chunks, one behind the other; gives their bytes. */
+async function writeAll(file: FileHandle, chunks: Buffer[], position: number): Promise<number> {
+  const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  let done = (await file.writev(chunks, position)).bytesWritten;
+  if (done === bytes) return bytes;
+  // A disk that is nearly full takes the first bytes only, and says so with the next attempt.
+  const all = Buffer.concat(chunks);
+  while (done < bytes) {
+    done += (await file.write(all, done, bytes - done, position + done)).bytesWritten;
+  }
+  return bytes;
 }
 
 /** From `start` up to but without `end`. */
