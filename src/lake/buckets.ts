@@ -1,15 +1,26 @@
 import type { Config } from '../config/schema.js';
 import { invalid, isOperatorError } from '../system/errors.js';
 import { type Layer, layers } from './lake.js';
+import { leasesPrefix, probeKey } from './layout.js';
 import { type LakeSurroundings, lakePlaces, s3Settings } from './open.js';
-import type { WantedBucket } from './s3/aspects.js';
+import type { WantedBucket } from './s3/aspect.js';
 import type { Bucket } from './s3/bucket.js';
+import type { S3Mount } from './s3/naming.js';
 
 /** A bucket of the lake, with what lies in it and how it should be set. */
 export interface LakeBucket {
   bucket: Bucket;
   layers: Layer[];
   wanted: WantedBucket;
+  /** A key in the bucket under which a probe may be written. */
+  probeKey: string;
+}
+
+interface Found {
+  layers: Layer[];
+  /** What keys of batches begin with. */
+  prefixes: string[];
+  mount: S3Mount;
 }
 
 /** The buckets of the configuration, each once; none for a local lake. Reaches nothing. */
@@ -18,20 +29,22 @@ export async function lakeBuckets(
   around: LakeSurroundings,
 ): Promise<LakeBucket[]> {
   const places = lakePlaces(config, around);
-  const found = new Map<string, { layers: Layer[]; prefixes: string[] }>();
+  const found = new Map<string, Found>();
+  const system = places.bronze.kind === 's3' ? places.bronze.systemMount : undefined;
   for (const layer of layers) {
     const place = places[layer];
     if (place.kind === 'local') continue;
     const { bucket, prefix, top } = place.mount;
-    const entry = found.get(bucket) ?? { layers: [], prefixes: [] };
+    const entry = found.get(bucket) ?? { layers: [], prefixes: [], mount: place.mount };
     found.set(bucket, entry);
     entry.layers.push(layer);
     entry.prefixes.push(`${prefix}${top === '' ? `${layer}/` : ''}batch=`);
   }
   if (found.size === 0) return [];
-  const [{ S3Connection }, { Bucket }] = await Promise.all([
+  const [{ S3Connection }, { Bucket }, { Naming }] = await Promise.all([
     import('./s3/connection.js'),
     import('./s3/bucket.js'),
+    import('./s3/naming.js'),
   ]);
   const settings = s3Settings(config, await around.aws());
   const connection = new S3Connection(settings, around.signal);
@@ -41,11 +54,14 @@ export async function lakeBuckets(
   return [...found].map(([name, entry]) => ({
     bucket: new Bucket(name, connection),
     layers: entry.layers,
+    probeKey: new Naming(entry.mount).objectKey(probeKey(entry.layers[0] ?? 'raw', 'lake-init')),
     wanted: {
       plainHttp,
       encryption,
       kmsKeyId,
+      prefix: entry.mount.prefix,
       batchPrefixes: entry.prefixes,
+      leasesPrefix: system?.bucket === name ? `${system.prefix}${leasesPrefix}` : undefined,
       archiveAfterDays,
       archiveClass,
     },

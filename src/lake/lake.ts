@@ -83,4 +83,9 @@ export interface Lake {
   remove(keys: readonly Key[]): Promise<void>;
   /** Deletes only while the object still has this etag; false when it changed or is gone. */
   removeIfMatch(key: Key, etag: string): Promise<boolean>;
+  /**
+   * Removes what writers who were killed left unseen below the prefix, where a lake has such. Only
+   * for whoever may write there alone. That it is not allowed, or not known, is no error.
+   */
+  callOffUploads?(prefix: Key): Promise<void>;
 }

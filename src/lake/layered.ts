@@ -77,6 +77,10 @@ export class LayeredLake implements Lake {
     return this.#store(key).removeIfMatch(key, etag);
   }
 
+  async callOffUploads(prefix: Key): Promise<void> {
+    for (const store of this.#storesBelow(prefix)) await store.callOffUploads?.(prefix);
+  }
+
   #store(key: Key): Lake {
     const [top = ''] = key.split('/');
     return isLayer(top) ? this.#stores[top] : this.#stores.system;

@@ -80,10 +80,16 @@ export const leasesPrefix: Key = 'leases/';
 export const leaseKey = (name: string): Key => `${leasesPrefix}${name}.json`;
 export const batchLeaseName = (batchId: string): string => `batch=${batchId}`;
 
+const holdsPrefix: Key = 'holds/';
+
 /** Batches that nobody may delete, such as under a legal hold: one object each. */
-export const batchHoldKey = (batchId: string): Key => `holds/batch=${batchId}.json`;
+export const batchHoldKey = (batchId: string): Key => `${holdsPrefix}batch=${batchId}.json`;
 
 export const logsPrefix: Key = 'logs/';
+
+/** What keys that belong to no layer begin with. */
+export const systemTops: readonly Key[] = [logsPrefix, leasesPrefix, holdsPrefix];
+
 export const runLogKey = (runId: string): Key => `${logsPrefix}${runId}.jsonl`;
 export const runMetricsKey: Key = `${logsPrefix}last_run_metrics.json`;
 

@@ -1,5 +1,6 @@
 import type { Config } from '../config/schema.js';
 import { type Layer, layers } from './lake.js';
+import { systemTops } from './layout.js';
 import { type LakeSurroundings, lakePlaces, s3Settings } from './open.js';
 import { partitionOf } from './s3/aspects.js';
 
@@ -24,7 +25,9 @@ const writeObjects = [
   's3:ListMultipartUploadParts',
 ];
 const readBucket = ['s3:ListBucket'];
-const writeBucket = [...readBucket, 's3:ListBucketVersions', 's3:ListBucketMultipartUploads'];
+const writeBucket = [...readBucket, 's3:ListBucketVersions'];
+/** Knows no condition on prefixes. */
+const listUploads = 's3:ListBucketMultipartUploads';
 
 /** What setting up, auditing and finally erasing need, beyond the data. */
 const adminObjects = ['s3:DeleteObjectVersion'];
@@ -126,6 +129,10 @@ function listStatements(
   const shared = places.filter(({ prefix }) => prefix !== '');
   const statements: PolicyStatement[] = [];
   const Action = writes ? writeBucket : readBucket;
+  if (writes) {
+    const Resource = unique(places.map(({ bucket }) => arn(bucket)));
+    statements.push({ Sid: 'ListUploads', Effect: 'Allow', Action: [listUploads], Resource });
+  }
   if (whole.length > 0) {
     const Resource = unique(whole.map(({ bucket }) => arn(bucket)));
     statements.push({ Sid: `${name}Lists`, Effect: 'Allow', Action, Resource });
@@ -152,7 +159,7 @@ function placesOf(config: Config['lake'], around: LakeSurroundings): Place[] {
     const shared = top === '';
     // In a bucket of its own, the prefix of the layer covers `_system/`, too.
     const systemPrefixes =
-      layer === 'bronze' && shared ? [`${prefix}logs/`, `${prefix}leases/`] : [];
+      layer === 'bronze' && shared ? systemTops.map((top) => `${prefix}${top}`) : [];
     return [{ layer, bucket, prefix: shared ? `${prefix}${layer}/` : prefix, systemPrefixes }];
   });
 }

@@ -37,7 +37,7 @@ export interface LayerDraft
  *
  * The files go beside those that readers see; the manifest, written last and only while the one
  * seen at the start is still in place, switches over; then everything it does not name is removed,
- * leftovers of interrupted attempts included. A crash at any point leaves the old layer or the
+ * leftovers of interrupted attempts and unfinished uploads included. A crash at any point leaves the old layer or the
  * new one.
  *
  * Two publishers cannot mix their files, even where a lease was lost unnoticed: no file is ever
@@ -153,6 +153,7 @@ async function removeUnnamed(lake: Lake, manifest: Manifest): Promise<void> {
     if (!named.has(key)) unnamed.push(key);
   }
   await lake.remove(unnamed);
+  await lake.callOffUploads?.(batchPrefix(layer, batchId));
 }
 
 /** Removes this attempt's files. The error that made it fail matters more than one from here. */

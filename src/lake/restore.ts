@@ -23,6 +23,8 @@ export interface LayerRestore {
   publishedAt: string | null;
   /** Objects that are brought back, the manifest last. */
   objects: { key: Key; versionId: string; bytes: number }[];
+  /** Files of another publication that are removed afterwards; their versions stay. */
+  superseded: Key[];
   /** For a lost layer: what cannot be brought back. */
   problem: string | null;
 }
@@ -68,7 +70,7 @@ async function planLayer(
     byKey.set(version.key, own);
     own.push(version);
   }
-  const nothing = { layer, publishedAt: null, objects: [], problem: null };
+  const nothing = { layer, publishedAt: null, objects: [], superseded: [], problem: null };
   const key = manifestKey(layer, batchId);
   const publications = (byKey.get(key) ?? []).filter(
     ({ deleted, modifiedAt }) => !deleted && (at === undefined || modifiedAt <= at),
@@ -91,6 +93,7 @@ async function planLayer(
       state: objects.length === 0 ? 'whole' : 'restorable',
       publishedAt: manifest.createdAt,
       objects: objects.map(({ key: name, versionId, bytes }) => ({ key: name, versionId, bytes })),
+      superseded: objects.length === 0 ? [] : unnamedKeys(manifest, key, byKey),
     };
   }
   return { ...nothing, state: 'lost', problem };
@@ -111,12 +114,26 @@ function recover(
   return back;
 }
 
+/** What is there and not part of this publication: files of a later one. */
+function unnamedKeys(
+  manifest: Manifest,
+  own: Key,
+  byKey: ReadonlyMap<Key, readonly LakeVersion[]>,
+): Key[] {
+  const named = new Set(manifest.tables.flatMap(({ files }) => files.map(({ key }) => key)));
+  return [...byKey]
+    .filter(([key]) => key !== own && !named.has(key))
+    .filter(([, versions]) => versions.some(({ latest, deleted }) => latest && !deleted))
+    .map(([key]) => key);
+}
+
 export const objectsToRestore = ({ layers: plans }: RestorePlan): number =>
   plans.reduce((sum, { objects }) => sum + objects.length, 0);
 
 /**
- * Brings back what the plan names: the files of a layer, then its manifest, lower layers first. A
- * crash leaves at worst files without a manifest, and running it again completes it.
+ * Brings back what the plan names: the files of a layer, then its manifest, lower layers first;
+ * then the files of the publication it replaces go. A crash leaves at worst files that no manifest
+ * names, and running it again completes it.
  *
  * Errors: `LEASE_HELD` (exit 3) while somebody works on the batch, and those of the lake.
  */
@@ -137,7 +154,8 @@ export async function restoreBatch(lake: Lake, plan: RestorePlan, job: JobContex
   let done = 0;
   try {
     for (const layer of layers) {
-      const objects = plan.layers.find((entry) => entry.layer === layer)?.objects ?? [];
+      const entry = plan.layers.find((candidate) => candidate.layer === layer);
+      const { objects = [], superseded = [] } = entry ?? {};
       for (const { key, versionId } of objects) {
         throwIfAborted(job.signal);
         throwIfAborted(lease.lost);
@@ -145,6 +163,7 @@ export async function restoreBatch(lake: Lake, plan: RestorePlan, job: JobContex
         done += 1;
         job.report({ type: 'progress', task, done, total, unit: 'files' });
       }
+      await lake.remove(superseded);
     }
   } finally {
     await lease.release();

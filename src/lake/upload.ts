@@ -35,6 +35,8 @@ interface Source {
   path: string;
   key: Key;
   bytes: number;
+  /** Milliseconds; a file that changes is not what was hashed. */
+  modifiedAt: number;
 }
 
 /** What is known of uploaded objects, by key: spares reading them to compare checksums. */
@@ -69,7 +71,8 @@ export async function uploadFiles(
       throwIfAborted(job.signal);
       const condition = file.present === undefined ? { ifAbsent: true } : { ifMatch: file.present };
       const { etag, bytes } = await lake.putFile(file.key, file.path, { ...condition, keep: true });
-      if (bytes !== file.bytes) throw changedMeanwhile(file);
+      const now = await stat(file.path);
+      if (bytes !== file.bytes || now.mtimeMs !== file.modifiedAt) throw changedMeanwhile(file);
       record.add(file.key, { sha256: file.sha256, etag });
       uploaded.add(file.key);
       done += bytes;
@@ -105,7 +108,8 @@ async function findSources({ paths, layer, prefix }: UploadRequest): Promise<Sou
           hint: 'Upload them apart, with different --prefix.',
         });
       }
-      sources.set(key, { path: from, key, bytes: (await stat(from)).size });
+      const { size: bytes, mtimeMs: modifiedAt } = await stat(from);
+      sources.set(key, { path: from, key, bytes, modifiedAt });
     }
   }
   const isManifest = ({ key }: Source) => key.endsWith('/manifest.json');

@@ -107,8 +107,12 @@ describe('the pipeline with its lake on S3', () => {
   };
 
   it('stops when the credential expires, and goes on after its renewal', async () => {
+    let expired = false;
     proxy.rules.push({
-      when: ({ method, path }) => method === 'PUT' && path.includes('-silver/'),
+      when: ({ method, path }) => {
+        expired ||= method === 'PUT' && path.includes('-silver/');
+        return expired;
+      },
       fault: { kind: 'refuse', status: 400, code: 'ExpiredToken' },
     });
     const stopped = await run('pipeline', 'run', '--batch-id', batchId);
@@ -116,7 +120,9 @@ describe('the pipeline with its lake on S3', () => {
     const { error } = stopped.json();
     expect(error.code).toBe('LAKE_CREDENTIALS_EXPIRED');
     expect(error.message).toContain(`access key …${server.credentials.accessKeyId.slice(-4)}`);
+    expect(error.message).toMatch(/^transform: .*-silver\/batch=/);
     expect(error.hint).toMatch(/run the same command again/);
+    proxy.rules.length = 0;
     expect(stopped.stdout + stopped.stderr).not.toContain(server.credentials.secretAccessKey);
     const [batch] = (await run('batch', 'list')).json<{ batches: BatchSummary[] }>().result.batches;
     expect(batch).toMatchObject({ state: 'partial', layers: ['bronze'] });

@@ -5,14 +5,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { configSchema } from '../../src/config/schema.js';
+import { lakeBuckets } from '../../src/lake/buckets.js';
 import type { Lake } from '../../src/lake/lake.js';
+import { publishLayer } from '../../src/lake/publish.js';
+import { aspects } from '../../src/lake/s3/aspects.js';
 import { interrupted, type OperatorError } from '../../src/system/errors.js';
+import { draftOf, makeFiles } from '../support/drafts.js';
 import { inOneBucket, type LakeSettings, lakeOn, openS3Lake } from '../support/s3-lake.js';
 import { clientOf } from '../support/s3-probe.js';
 import { type Fault, type S3Proxy, type Seen, startProxy } from '../support/s3-proxy.js';
 import { type RunningServer, startS3 } from '../support/s3-server.js';
 
 const MiB = 1024 ** 2;
+const batchId = '20260131_235959';
 
 describe('the lake on a store that misbehaves', () => {
   let server: RunningServer;
@@ -296,8 +302,8 @@ describe('the lake on a store that misbehaves', () => {
     [
       'what it does not know',
       { kind: 'refuse', status: 501, code: 'NotImplemented' },
-      'LAKE_UNREACHABLE',
-      5,
+      'LAKE_REFUSED',
+      1,
       /./,
     ],
   ];
@@ -429,14 +435,72 @@ describe('the lake on a store that misbehaves', () => {
     expect(rest.at(-1)?.headers['if-none-match']).toBe('*');
   });
 
-  test('unfinished uploads can be told from objects', async () => {
-    // What a process that died in the middle of an upload leaves.
-    strike({ kind: 'reset', afterBytes: MiB }, (request) => isPart(request));
-    strike({ kind: 'refuse', status: 500, code: 'InternalError' }, (r) => r.method === 'DELETE');
-    await errorOf(lake.putFile('gold/a.parquet', await localFile(randomBytes(11 * MiB))));
+  /** Makes the store tell of uploads that nobody completed; the server of these tests cannot. */
+  const unfinished = (uploads: Record<string, string>): void => {
+    const entries = Object.entries(uploads).map(
+      ([key, begun]) =>
+        `<Upload><Key>${key}</Key><UploadId>of ${key}</UploadId><Initiated>${begun}</Initiated></Upload>`,
+    );
+    const body = `<ListMultipartUploadsResult>${entries.join('')}</ListMultipartUploadsResult>`;
+    strike({ kind: 'answer', status: 200, body }, (r) => r.method === 'GET' && isUploads(r));
+    strike({ kind: 'answer', status: 204, body: '' }, ({ method }) => method === 'DELETE');
+  };
+  const isUploads = ({ query }: Seen) => query.has('uploads');
+  const calledOff = () =>
+    proxy.requests.filter(({ method }) => method === 'DELETE').map((r) => r.query.get('uploadId'));
+
+  test('what a killed upload left goes with the next publication', async () => {
+    const own = `gold/batch=${batchId}/fact_reviews.parquet`;
+    unfinished({ [own]: '2026-01-31T00:00:00Z', 'gold/other': '2026-01-31T00:00:00Z' });
+    const draft = () => {
+      const place = { batchId, layer: 'gold', scratch: join(scratch, 'draft') } as const;
+      return makeFiles(draftOf({ ...place, letter: 'a' }), 'a');
+    };
+    await publishLayer(lake, draft());
+    expect(calledOff()).toEqual([`of ${own}`]);
+    // Who may not list them publishes all the same.
     proxy.rules.length = 0;
-    expect(await keys()).toEqual([]);
-    await lake.putFile('gold/a.parquet', await localFile(randomBytes(11 * MiB)));
-    expect(await keys()).toEqual(['gold/a.parquet']);
+    strike({ kind: 'refuse', status: 403, code: 'AccessDenied' }, isUploads);
+    expect((await publishLayer(lake, draft())).manifest.generation).toBe(2);
+  });
+
+  test('lake audit finds uploads that nobody completes, and lake init calls them off', async () => {
+    const young = new Date(Date.now() - 3_600_000).toISOString();
+    unfinished({ 'raw/old.csv': '2026-01-01T00:00:00Z', 'raw/young.csv': young });
+    const [entry] = await lakeBuckets(configSchema.parse({ lake: prepared.lake }).lake, {
+      home: scratch,
+      profile: 'test',
+      signal: new AbortController().signal,
+      aws: async () => ({
+        credentials: { ...server.credentials, sessionToken: undefined },
+        profile: undefined,
+        region: undefined,
+        endpoint: undefined,
+      }),
+    });
+    if (entry === undefined) throw new Error('no bucket');
+    const aspect = aspects.find(({ name }) => name === 'unfinished-uploads');
+    expect(await aspect?.problem(entry.bucket, entry.wanted)).toBe(
+      '1 uploads that nobody completed take space, the oldest since 2026-01-01',
+    );
+    await aspect?.apply(entry.bucket, entry.wanted);
+    expect(calledOff()).toEqual(['of raw/old.csv']);
+  });
+
+  test('a slow line is no silence: a part may take longer than the timeout', async () => {
+    const patient = await openS3Lake({
+      ...prepared,
+      lake: lakeOn(
+        { ...server, endpoint: proxy.endpoint },
+        { bucket, maxAttempts: 1, timeoutSeconds: 3, partSize: '40MiB' },
+      ),
+    });
+    strike(
+      { kind: 'answer', status: 200, body: '', bytesPerSecond: 8 * MiB },
+      ({ method }) => method === 'PUT',
+    );
+    const from = performance.now();
+    await patient.putFile('raw/a.bin', await localFile(randomBytes(40 * MiB)));
+    expect(performance.now() - from).toBeGreaterThan(4000);
   });
 });

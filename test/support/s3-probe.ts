@@ -19,6 +19,7 @@ export const abilities = [
   'conditionalRead',
   'multipart',
   'abortMultipart',
+  'listUploads',
   'checksums',
   'byteOrder',
   'urlEncoding',
@@ -145,12 +146,19 @@ export async function probe(server: S3Server): Promise<Lacks> {
       return (await Body?.transformToString()) === 'part' ? undefined : 'no multipart uploads';
     },
     abortMultipart: async () => {
-      const { UploadId } = await startUpload('abort');
-      await client.send(new sdk.AbortMultipartUploadCommand({ Bucket, Key: 'abort', UploadId }));
+      const { UploadId, MultipartUpload } = await startUpload('abort');
+      const upload = { Bucket, Key: 'abort', UploadId };
+      await client.send(new sdk.AbortMultipartUploadCommand(upload));
       const status = await refusal(() =>
-        client.send(new sdk.ListMultipartUploadsCommand({ Bucket })),
+        client.send(new sdk.CompleteMultipartUploadCommand({ ...upload, MultipartUpload })),
       );
-      return status === undefined ? undefined : 'unfinished uploads cannot be listed';
+      return status === 404 ? undefined : 'uploads cannot be called off';
+    },
+    listUploads: async () => {
+      const { UploadId } = await startUpload('unfinished');
+      const { Uploads } = await client.send(new sdk.ListMultipartUploadsCommand({ Bucket }));
+      const listed = Uploads?.some((upload) => upload.UploadId === UploadId) === true;
+      return listed ? undefined : 'unfinished uploads are not listed';
     },
     checksums: async () => {
       const status = await refusal(() => put('checksum', { ChecksumCRC32: 'AAAAAA==' }));

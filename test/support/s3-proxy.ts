@@ -1,4 +1,5 @@
 import http from 'node:http';
+import { Transform } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -22,8 +23,8 @@ export type Fault =
   | { kind: 'truncate'; afterBytes: number }
   /** An error of the store. */
   | { kind: 'refuse'; status: number; code: string; headers?: Record<string, string> }
-  /** An answer of the test's own. */
-  | { kind: 'answer'; status: number; body: string }
+  /** An answer of the test's own, to a request that is taken at this rate, as by a slow line. */
+  | { kind: 'answer'; status: number; body: string; bytesPerSecond?: number }
   /** Something happens before the request is passed on. */
   | { kind: 'before'; run: () => Promise<void> };
 
@@ -144,7 +145,7 @@ export async function startProxy(upstream: string, options: ProxyOptions = {}): 
       return;
     }
     if (fault?.kind === 'answer') {
-      await buffer(request);
+      await buffer(request.pipe(lineOf(fault.bytesPerSecond)));
       response.writeHead(fault.status, { 'content-type': 'application/xml' });
       response.end(fault.body);
       return;
@@ -167,6 +168,19 @@ export async function startProxy(upstream: string, options: ProxyOptions = {}): 
   if (address === null || typeof address === 'string') throw new Error('no port');
   proxy.endpoint = `http://127.0.0.1:${address.port}`;
   return proxy;
+}
+
+/** Passes on at a rate, by the clock and not by the sum of pauses. */
+function lineOf(bytesPerSecond = Number.POSITIVE_INFINITY): Transform {
+  const from = performance.now();
+  let passed = 0;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      passed += chunk.length;
+      const due = from + (passed / bytesPerSecond) * 1000;
+      setTimeout(() => done(null, chunk), due - performance.now());
+    },
+  });
 }
 
 function refuse(

@@ -22,7 +22,7 @@ interface RestoreResult extends RestorePlan {
 export default class BatchRestore extends ReviewopsCommand<RestoreResult> {
   static override summary = 'Bring back deleted or overwritten layers of a batch.';
   static override description =
-    'From the old versions that a lake on S3 keeps: for each layer the newest publication all of whose files are still there, or that of --at. Then the batch is verified. Shows the plan and asks; off a terminal it needs --yes. Exit status 1 when a layer is lost or the batch is not whole afterwards.';
+    'From the old versions that a lake on S3 keeps: for each layer the newest publication all of whose files are still there, or that of --at. Files of the publication it replaces go; their versions stay. Then the batch is verified. Shows the plan and asks; off a terminal it needs --yes. Exit status 1 when a layer is lost or the batch is not whole afterwards.';
   static override examples = [
     '<%= config.bin %> batch restore 20260131_235959 --dry-run',
     '<%= config.bin %> batch restore 20260131_235959 --layer gold --at 2026-02-01T12:00:00Z --yes',
@@ -56,7 +56,9 @@ export default class BatchRestore extends ReviewopsCommand<RestoreResult> {
     const count = objectsToRestore(plan);
     if (flags['dry-run']) return { ...plan, restored: 0, state: null, findings: [] };
     if (count > 0) {
-      const what = `${count} objects of batch ${args.batch} will be brought back.`;
+      const gone = plan.layers.reduce((sum, { superseded }) => sum + superseded.length, 0);
+      const replaced = gone === 0 ? '' : `, and ${gone} of the publication they replace removed`;
+      const what = `${count} objects of batch ${args.batch} will be brought back${replaced}.`;
       await context.confirmChange(what, { yes: flags.yes });
       await restoreBatch(lake, plan, context.job);
     }

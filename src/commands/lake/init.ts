@@ -23,13 +23,17 @@ export default class LakeInit extends ReviewopsCommand<InitResult> {
   override async execute(context: CommandContext): Promise<InitResult> {
     const { flags } = this.input(LakeInit);
     const { lakeBuckets } = await import('../../lake/buckets.js');
-    const { actionCount, keepsConditions, planProvision, provision } = await import(
+    const { actionCount, keepsConditions, planProvision, provision, unknownText } = await import(
       '../../lake/provision.js'
     );
     const { lake } = await context.config();
     const buckets = await lakeBuckets(lake, await context.lakeSurroundings());
     const plan = await planProvision(buckets);
     const count = actionCount(plan);
+    const unknown = new Set(
+      plan.buckets.flatMap((bucket) => bucket.unknown.map(({ name }) => name)),
+    );
+    if (unknown.size > 0) context.warn(unknownText([...unknown]));
     if (flags['dry-run']) return { ...plan, applied: false, conditionalWrites: null };
     if (count > 0) {
       if (context.interactive) context.report({ type: 'notice', message: planText(plan.buckets) });
@@ -38,14 +42,12 @@ export default class LakeInit extends ReviewopsCommand<InitResult> {
       await provision(buckets, plan, context.job);
     }
     const [first] = buckets;
-    // AWS does; of another store it has to be seen once.
-    const unproven = count > 0 && first?.bucket.connection.settings.endpoint !== undefined;
-    const conditionalWrites = unproven
-      ? await keepsConditions(first.bucket, '_system/init-probe')
-      : null;
+    // AWS does; of another store it has to be seen.
+    const unproven = first?.bucket.connection.settings.endpoint !== undefined;
+    const conditionalWrites = unproven ? await keepsConditions(first) : null;
     if (conditionalWrites === false) {
       context.warn(
-        'This store ignores conditions of writes (If-None-Match): it cannot keep two runs on the same batch apart. Let only one process at a time work on this lake.',
+        'This store ignores conditions of writes (If-None-Match, If-Match): it cannot keep two runs on the same batch apart. Let only one process at a time work on this lake.',
       );
     }
     return { ...plan, applied: count > 0, conditionalWrites };

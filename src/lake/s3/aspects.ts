@@ -1,56 +1,8 @@
-import type { LifecycleRule } from '@aws-sdk/client-s3';
-import type { Bucket, Request } from './bucket.js';
-import { statusOf } from './errors.js';
+import { type Aspect, ownName, unlessUnset } from './aspect.js';
+import type { Bucket } from './bucket.js';
+import { lifecycle, unfinished } from './lifecycle.js';
 
 /** The settings of a bucket that a lake needs: one list for `lake init` and `lake audit`. */
-
-/** What the configuration wants of one bucket. */
-export interface WantedBucket {
-  /** The endpoint is reached without TLS: refusing that would lock us out. */
-  plainHttp: boolean;
-  encryption: 'none' | 's3' | 'kms';
-  kmsKeyId: string | undefined;
-  /** What keys of batches begin with. */
-  batchPrefixes: readonly string[];
-  /** 0 is never. */
-  archiveAfterDays: number;
-  archiveClass: 'GLACIER_IR' | 'GLACIER' | 'DEEP_ARCHIVE';
-}
-
-export interface Aspect {
-  name: 'public-access' | 'encryption' | 'versioning' | 'lifecycle' | 'tls-only';
-  /** What `apply` does, as an imperative. */
-  action: string;
-  /** What is not as it should be; undefined when all is well. Throws the SDK's errors. */
-  problem(bucket: Bucket, wanted: WantedBucket): Promise<string | undefined>;
-  apply(bucket: Bucket, wanted: WantedBucket): Promise<void>;
-  /** What stands in the way of `apply`, and its cure. */
-  impossible?(wanted: WantedBucket): { problem: string; fix: string } | undefined;
-}
-
-/** Days after which the parts of an upload that nobody completed are removed. */
-const abandonedDays = 7;
-
-/** Smaller objects cost more to archive than to keep, and manifests have to stay readable. */
-const archivedFromBytes = 1024 ** 2;
-
-/** Statements and rules with this name are ours; all others are left as they are. */
-const ownName = 'reviewops';
-
-/** What is not set is answered with 404. */
-async function unlessUnset<T>(
-  bucket: Bucket,
-  ask: (request: Request) => Promise<T>,
-): Promise<T | undefined> {
-  try {
-    return await bucket.send(ask);
-  } catch (error) {
-    if (statusOf(error) === 404 && !(error instanceof Error && error.name === 'NoSuchBucket')) {
-      return undefined;
-    }
-    throw error;
-  }
-}
 
 const blockEverything = {
   BlockPublicAcls: true,
@@ -88,6 +40,7 @@ const publicAccess: Aspect = {
 const encryption: Aspect = {
   name: 'encryption',
   action: 'encrypt new objects by default',
+  neededFor: ({ encryption: wanted }) => wanted !== 'none',
   problem: async (bucket, { encryption: wanted, kmsKeyId }) => {
     const answer = await unlessUnset(bucket, ({ client, sdk, options }) =>
       client.send(new sdk.GetBucketEncryptionCommand({ Bucket: bucket.name }), options),
@@ -148,73 +101,6 @@ const versioning: Aspect = {
         new sdk.PutBucketVersioningCommand({
           Bucket: bucket.name,
           VersioningConfiguration: { Status: 'Enabled' },
-        }),
-        options,
-      ),
-    );
-  },
-};
-
-const readRules = async (bucket: Bucket): Promise<LifecycleRule[]> => {
-  const answer = await unlessUnset(bucket, ({ client, sdk, options }) =>
-    client.send(new sdk.GetBucketLifecycleConfigurationCommand({ Bucket: bucket.name }), options),
-  );
-  return answer?.Rules ?? [];
-};
-
-function ownRules({ batchPrefixes, archiveAfterDays, archiveClass }: WantedBucket) {
-  const abort: LifecycleRule = {
-    ID: `${ownName}-abort-uploads`,
-    Status: 'Enabled',
-    Filter: { Prefix: '' },
-    AbortIncompleteMultipartUpload: { DaysAfterInitiation: abandonedDays },
-  };
-  const archive = batchPrefixes.map(
-    (Prefix, index): LifecycleRule => ({
-      ID: `${ownName}-archive-${index}`,
-      Status: 'Enabled',
-      Filter: { And: { Prefix, ObjectSizeGreaterThan: archivedFromBytes } },
-      Transitions: [{ Days: archiveAfterDays, StorageClass: archiveClass }],
-    }),
-  );
-  return archiveAfterDays === 0 ? [abort] : [abort, ...archive];
-}
-
-const isOwnRule = ({ ID }: LifecycleRule): boolean => ID?.startsWith(`${ownName}-`) === true;
-
-/**
- * What a rule does, in one line; equal for rules that do the same. Without the limit of size, which
- * not every store gives back.
- */
-const ruleText = (rule: LifecycleRule): string =>
-  JSON.stringify([
-    rule.ID,
-    rule.Status,
-    rule.Filter?.And?.Prefix ?? rule.Filter?.Prefix ?? rule.Prefix ?? '',
-    rule.AbortIncompleteMultipartUpload?.DaysAfterInitiation ?? 0,
-    (rule.Transitions ?? []).map(({ Days, StorageClass }) => [Days, StorageClass]),
-  ]);
-
-const lifecycle: Aspect = {
-  name: 'lifecycle',
-  action: 'set the rules that remove unfinished uploads and archive old batches',
-  problem: async (bucket, wanted) => {
-    const present = (await readRules(bucket)).filter(isOwnRule).map(ruleText);
-    const needed = ownRules(wanted).map(ruleText);
-    const missing = needed.filter((rule) => !present.includes(rule)).length;
-    const extra = present.filter((rule) => !needed.includes(rule)).length;
-    if (missing > 0 && present.length === 0) return 'unfinished uploads are never removed';
-    return missing + extra > 0
-      ? 'the lifecycle rules are not those of the configuration'
-      : undefined;
-  },
-  apply: async (bucket, wanted) => {
-    const others = (await readRules(bucket)).filter((rule) => !isOwnRule(rule));
-    await bucket.send(({ client, sdk, options }) =>
-      client.send(
-        new sdk.PutBucketLifecycleConfigurationCommand({
-          Bucket: bucket.name,
-          LifecycleConfiguration: { Rules: [...others, ...ownRules(wanted)] },
         }),
         options,
       ),
@@ -301,4 +187,5 @@ export const aspects: readonly Aspect[] = [
   versioning,
   lifecycle,
   tlsOnly,
+  unfinished,
 ];

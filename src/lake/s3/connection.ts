@@ -98,8 +98,7 @@ export class S3Connection {
       retryMode: 'adaptive',
       requestHandler: {
         connectionTimeout: Math.min(milliseconds, 10_000),
-        requestTimeout: milliseconds,
-        throwOnRequestTimeout: true,
+        // Of silence. A limit for whole requests would forbid large parts on slow lines.
         socketTimeout: milliseconds,
         httpAgent: { maxSockets: 64 },
         httpsAgent: { maxSockets: 64 },

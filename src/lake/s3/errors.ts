@@ -81,7 +81,11 @@ const names = {
   ],
   archived: ['InvalidObjectState'],
   tooLong: ['KeyTooLongError', 'KeyTooLong'],
+  calledOff: ['NoSuchUpload'],
 };
+
+/** What a compatible store answers to requests it does not know. */
+const notImplemented = 501;
 
 const networkCodes = [
   'ECONNREFUSED',
@@ -193,6 +197,13 @@ function explain(
       options('Restore it (aws s3api restore-object), wait until that is done, then run it again.'),
     );
   }
+  if (is('calledOff')) {
+    return failed(
+      'UPLOAD_CALLED_OFF',
+      `The upload of ${where} was called off by somebody else; nothing of it is visible.`,
+      options('See with `reviewops batch show` who works on the same batch, then run it again.'),
+    );
+  }
   if (is('tooLong')) {
     return invalid(
       'KEY_INVALID',
@@ -212,11 +223,11 @@ function explain(
       'LAKE_ACCESS_DENIED',
       `The ${credential} may not do this with ${where}.`,
       options(
-        'Compare its rights with `reviewops lake policy --role ROLE`; the bucket’s own policy counts, too.',
+        'Compare its rights with `reviewops lake policy --role ROLE`; the bucket’s own policy counts, too, and a bucket of this name may be somebody else’s (lake.s3.bucket, env).',
       ),
     );
   }
-  if (isNetworkError(error) || status >= 500) {
+  if (isNetworkError(error) || (status >= 500 && status !== notImplemented)) {
     return unreachable(
       'LAKE_UNREACHABLE',
       `${store} cannot be reached for ${where}: ${reason(error)}.`,

@@ -3,7 +3,7 @@ import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
-import { throwIfAborted } from '../../system/errors.js';
+import { isOperatorError, throwIfAborted } from '../../system/errors.js';
 import { describeFileError, makeDirectory } from '../../system/files.js';
 import { objectChanged, objectExists, objectNotFound } from '../errors.js';
 import { checkKey, checkPrefix } from '../key.js';
@@ -24,6 +24,7 @@ import { downloadObject, ObjectReplaced, openObject } from './download.js';
 import { isMissing, isPrecondition } from './errors.js';
 import { decodeKey, Naming, type S3Mount } from './naming.js';
 import { removeObjects } from './remove.js';
+import { callOff, unfinishedUploads } from './unfinished.js';
 import { ConditionFailed, putBytes, putLocalFile, type Written } from './upload.js';
 import { S3Versions } from './versions.js';
 
@@ -35,7 +36,7 @@ const replacedAttempts = 5;
  *
  * A write is one request (or the one that completes a multipart upload), so readers see the old
  * object or the new one. Conditions are the store's own (`If-None-Match`, `If-Match`); a store
- * that ignores them cannot keep two writers apart, which `lake audit` finds out.
+ * that ignores them cannot keep two writers apart, which `lake init` finds out.
  */
 export class S3Lake implements Lake {
   readonly description: string;
@@ -189,6 +190,22 @@ export class S3Lake implements Lake {
         throw error;
       }
     });
+  }
+
+  async callOffUploads(prefix: Key): Promise<void> {
+    const objectPrefix = this.#naming.objectPrefix(checkPrefix(prefix));
+    if (objectPrefix === undefined) return;
+    try {
+      await this.#bucket.guard(undefined, async () => {
+        for await (const upload of unfinishedUploads(this.#bucket, objectPrefix)) {
+          await callOff(this.#bucket, upload);
+        }
+      });
+    } catch (error) {
+      // The lifecycle rule of `lake init` removes them, too.
+      const known = ['LAKE_ACCESS_DENIED', 'LAKE_REFUSED'];
+      if (!isOperatorError(error) || !known.includes(error.code)) throw error;
+    }
   }
 
   async #write(

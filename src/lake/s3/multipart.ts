@@ -2,6 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import type { CompletedPart, CreateMultipartUploadCommandInput } from '@aws-sdk/client-s3';
 import type { Bucket } from './bucket.js';
 import { bareEtag } from './connection.js';
+import { callOff } from './unfinished.js';
 
 export interface PartsRequest {
   /** Of the object, with the conditions of the write. */
@@ -51,7 +52,7 @@ export async function sendParts(bucket: Bucket, request: PartsRequest): Promise<
     );
     return bareEtag(ETag);
   } catch (error) {
-    await callOff(bucket, upload);
+    await callOffQuietly(bucket, upload);
     throw error;
   }
 }
@@ -130,11 +131,12 @@ async function sendPart(
   };
 }
 
-async function callOff(bucket: Bucket, upload: Upload): Promise<void> {
+async function callOffQuietly(
+  bucket: Bucket,
+  { Key: objectKey = '', UploadId: uploadId = '' }: Upload,
+): Promise<void> {
   try {
-    await bucket.send(({ client, sdk, options }) =>
-      client.send(new sdk.AbortMultipartUploadCommand(upload), options),
-    );
+    await callOff(bucket, { objectKey, uploadId });
   } catch {
     // Nobody sees the parts, and the rule of `lake init` removes them; why it failed matters more.
   }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ObjectIdentifier } from '@aws-sdk/client-s3';
 import { failed, unreachable } from '../../system/errors.js';
 import type { Bucket } from './bucket.js';
@@ -30,6 +31,8 @@ export async function removeObjects(bucket: Bucket, removals: readonly Removal[]
       );
       failures.push(...errors.filter(({ objectKey }) => !again.has(objectKey)));
       rest = rest.filter(({ objectKey }) => again.has(objectKey));
+      // The SDK waits between attempts only where the whole request was refused.
+      if (rest.length > 0) await delay(100 * attempt);
     }
   }
   if (failures.length === 0) return;
