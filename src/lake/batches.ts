@@ -24,16 +24,18 @@ const parallelReads = 16;
 
 /** The batches of a lake with their states, newest first. Reads the manifests, no data file. */
 export async function listBatches(lake: Lake, options: ListOptions): Promise<BatchSummary[]> {
+  // First: a run that ends in between then counts as running, and not as leaving half a layer.
   const live = await liveLeases(lake, options.now());
   const found = new Map<string, Map<Key, LakeObject>>();
-  for (const layer of layers) {
+  const listInto = async (layer: Layer): Promise<void> => {
     for await (const object of listLayer(lake, layer, `${layer}/batch=`)) {
       const batchId = parseBatchKey(object.key)?.batchId;
       if (batchId === undefined) continue;
       const objects = found.get(batchId) ?? new Map<Key, LakeObject>();
       found.set(batchId, objects.set(object.key, object));
     }
-  }
+  };
+  await Promise.all(layers.map(listInto));
   const { limit, state } = options;
   const newest = [...found]
     .sort(([a], [b]) => (a < b ? 1 : -1))
@@ -88,12 +90,13 @@ async function inspectBatch(
   options: Pick<ListOptions, 'now'>,
 ): Promise<BatchDetails | undefined> {
   const holder = (await liveLeases(lake, options.now())).get(batchLeaseName(batchId));
-  const objects = new Map<Key, LakeObject>();
-  for (const layer of layers) {
-    for await (const object of listLayer(lake, layer, batchPrefix(layer, batchId))) {
-      objects.set(object.key, object);
-    }
-  }
+  const lists = layers.map(async (layer) => {
+    const found: LakeObject[] = [];
+    for await (const object of listLayer(lake, layer, batchPrefix(layer, batchId)))
+      found.push(object);
+    return found;
+  });
+  const objects = new Map((await Promise.all(lists)).flat().map((object) => [object.key, object]));
   if (objects.size === 0 && holder === undefined) return undefined;
   const manifests: BatchDetails['manifests'] = [];
   const contents = await readContents(
@@ -134,10 +137,14 @@ async function readContents(
   parse: (body: Buffer) => ManifestCore | undefined | Promise<ManifestCore | undefined> = parseCore,
 ): Promise<BatchContents> {
   const manifests = new Map<Layer, { sha256: string; core: ManifestCore | undefined }>();
-  for (const layer of layers) {
-    const key = manifestKey(layer, batchId);
-    if (!objects.has(key)) continue;
-    const body = (await lake.readVersion(key))?.body;
+  const bodies = await Promise.all(
+    layers.map(async (layer) => {
+      const key = manifestKey(layer, batchId);
+      return objects.has(key) ? (await lake.readVersion(key))?.body : undefined;
+    }),
+  );
+  for (const [index, layer] of layers.entries()) {
+    const body = bodies[index];
     if (body !== undefined)
       manifests.set(layer, { sha256: sha256Of(body), core: await parse(body) });
   }

@@ -29,8 +29,8 @@ export interface VerifyContext extends JobContext {
   scratch: string;
 }
 
-/** Files read at once: one is hashed while the next one's pages arrive. */
-const parallelFiles = 2;
+/** Files fetched at once, so that a distant store is waited for once and not for each file. */
+const parallelFiles = 8;
 
 /** A file with what its manifest says of it. */
 interface Claim {
@@ -140,8 +140,10 @@ async function verifyFiles(
     context.report({ type: 'progress', task, done, total, unit: 'bytes' });
   };
   const footers = new Footers(context);
+  footers.prepare();
   const findings: VerifyFinding[] = [];
-  const queue = claims.values();
+  // The largest first: none of them begins when all others are done.
+  const queue = [...claims].sort((a, b) => b.file.bytes - a.file.bytes).values();
   const worker = async (): Promise<void> => {
     for (const claim of queue) {
       const problem = await verifyFile(lake, claim, { context, footers, advance });
@@ -189,13 +191,19 @@ async function verifyFile(
   }
 }
 
-/** Compares Parquet footers with manifests, in one engine session that starts with the first. */
+/** Compares Parquet footers with manifests, in one engine session. */
 class Footers {
   readonly #context: VerifyContext;
   #engine: Promise<Engine> | undefined;
 
   constructor(context: VerifyContext) {
     this.#context = context;
+  }
+
+  /** Loads the engine while the first files arrive; what fails is told by whoever needs it. */
+  prepare(): void {
+    this.#engine = this.#open();
+    this.#engine.catch(() => undefined);
   }
 
   async compare(
@@ -222,7 +230,8 @@ class Footers {
   }
 
   async close(): Promise<void> {
-    await (await this.#engine)?.close();
+    const engine = await this.#engine?.catch(() => undefined);
+    await engine?.close();
   }
 
   async #open(): Promise<Engine> {
