@@ -24,6 +24,7 @@ export const catalogue: readonly CatalogueEntry[] = [
   { id: 'purge-logs', load: async () => (await import('./purge-logs.js')).default },
   { id: 'reject-rate', load: async () => (await import('./reject-rate.js')).default },
   { id: 'relation-not-found', load: async () => (await import('./relation-not-found.js')).default },
+  { id: 'rotate-aws', load: async () => (await import('./rotate-aws.js')).default },
   { id: 'rotate-database', load: async () => (await import('./rotate-database.js')).default },
   { id: 's3-errors', load: async () => (await import('./s3-errors.js')).default },
   { id: 'silver-missing', load: async () => (await import('./silver-missing.js')).default },

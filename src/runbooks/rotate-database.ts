@@ -3,9 +3,6 @@ import { defineRunbook } from './engine/definition.js';
 import {
   checkGap,
   checkManagement,
-  checkSinks,
-  cutOver,
-  finish,
   lock,
   oldSessions,
   planAlternating,
@@ -14,18 +11,25 @@ import {
   setNextPassword,
   soak,
   store,
-  undoCutOver,
   undoLock,
   undoNextPassword,
   undoPrepare,
-  undoStore,
-  verifyCutOver,
-  verifyFinished,
   verifyLocked,
   verifyNextPassword,
   verifyPrepared,
-  verifyStored,
 } from './support/rotate-database.js';
+import {
+  checkSinks,
+  cutOver,
+  finish,
+  undoCutOver,
+  undoStore,
+  verifyCutOver,
+  verifyFinished,
+  verifyStored,
+} from './support/rotation-sinks.js';
+
+const kind = 'database';
 
 const inputs = z.strictObject({
   endSessions: z
@@ -79,7 +83,7 @@ export default defineRunbook({
       why: 'A sink that fails after the password was changed is how people lock themselves out.',
       manual: () => 'ls -l .env',
       must: true,
-      run: checkSinks,
+      run: (context) => checkSinks(context, kind),
     },
     {
       kind: 'plan',
@@ -125,8 +129,8 @@ export default defineRunbook({
       why: 'Beside the old one, where no consumer looks. When one sink fails, the new login is removed from all and locked.',
       manual: () => 'reviewops credentials status',
       run: store,
-      verify: verifyStored,
-      undo: undoStore,
+      verify: (context) => verifyStored(context, kind),
+      undo: (context) => undoStore(context, kind),
     },
     {
       kind: 'check',
@@ -143,9 +147,9 @@ export default defineRunbook({
       title: 'Hand the new login out',
       why: 'Both logins work now. When one sink fails, all get the old one back.',
       manual: () => 'reviewops credentials verify',
-      run: cutOver,
-      verify: verifyCutOver,
-      undo: undoCutOver,
+      run: (context) => cutOver(context, kind),
+      verify: (context) => verifyCutOver(context, kind),
+      undo: (context) => undoCutOver(context, kind),
     },
     {
       kind: 'wait',
@@ -180,8 +184,8 @@ export default defineRunbook({
       title: 'Forget the secrets of the rotation',
       why: 'What was kept for taking it back is removed; that it happened stays known.',
       manual: () => 'reviewops credentials status',
-      run: finish,
-      verify: verifyFinished,
+      run: (context) => finish(context, kind),
+      verify: (context) => verifyFinished(context, kind),
     },
   ],
 });

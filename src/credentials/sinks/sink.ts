@@ -28,10 +28,13 @@ export interface ProgramRun {
   stdout: string;
 }
 
-/** Runs a program with a text on its stdin; nothing secret may stand in its arguments. */
+/**
+ * Runs a program with a text on its stdin; nothing secret may stand in its arguments. `quiet`: what
+ * it prints is for us alone.
+ */
 export type RunProgram = (
   words: readonly string[],
-  options: { input: string; env: Record<string, string> },
+  options: { input: string; env: Record<string, string>; quiet: boolean },
 ) => Promise<ProgramRun>;
 
 export const sameValues = (a: Values | undefined, b: Values | undefined): boolean => {

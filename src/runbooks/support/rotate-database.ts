@@ -10,7 +10,7 @@ import {
   setPassword,
 } from '../../credentials/database/roles.js';
 import { scramVerifier } from '../../credentials/database/scram.js';
-import { noteCredential, readLedger } from '../../credentials/ledger.js';
+import { readLedger } from '../../credentials/ledger.js';
 import {
   type Rotation,
   removeRotation,
@@ -19,14 +19,7 @@ import {
   writeRotation,
 } from '../../credentials/record.js';
 import { generatePassword } from '../../credentials/secret.js';
-import {
-  currentValues,
-  lacking,
-  promoteEverywhere,
-  restoreEverywhere,
-  stageEverywhere,
-  unstageEverywhere,
-} from '../../credentials/store.js';
+import { currentValues } from '../../credentials/store.js';
 import { type DatabaseClient, withClient } from '../../database/client.js';
 import type { DatabaseTarget } from '../../database/target.js';
 import { externalTarget } from '../../database/url.js';
@@ -35,7 +28,6 @@ import type { Finding, JsonObject, Readiness, Verified } from '../engine/definit
 import type { Plan, PlanTarget } from '../engine/plan.js';
 import type { AnyContext } from './context.js';
 import {
-  hideValues,
   hoursAfter,
   mustRotation,
   note,
@@ -44,6 +36,8 @@ import {
   sinksOf,
   unnote,
 } from './rotation.js';
+import { goneBack, storeFresh } from './rotation-sinks.js';
+import { hideValues } from './secrets.js';
 
 const kind = 'database';
 
@@ -184,14 +178,6 @@ async function lastRotation(context: AnyContext): Promise<string | undefined> {
     .at(-1);
 }
 
-export async function checkSinks(context: AnyContext): Promise<Finding> {
-  const sinks = await sinksOf(context, kind);
-  for (const sink of sinks) await sink.probe();
-  const blind = sinks.filter(({ readable }) => !readable).map(({ id }) => id);
-  const rest = blind.length === 0 ? '' : ` What ${blind.join(', ')} holds cannot be read back.`;
-  return { state: 'ok', summary: `${sinks.map(({ id }) => id).join(', ')} can be written.${rest}` };
-}
-
 export async function planAlternating(context: AnyContext): Promise<Plan> {
   const { active, next, owner } = await alternates(context);
   const { soakHours } = settingsOf(context);
@@ -269,11 +255,6 @@ async function begun(context: AnyContext): Promise<Rotation> {
   return rotation;
 }
 
-const freshOf = ({ fresh }: Rotation): Values => {
-  if (fresh === undefined) throw new Error('There are no new values yet.');
-  return fresh;
-};
-
 const urlOf = (context: AnyContext, values: Values | undefined): string =>
   values?.[settingsOf(context).variable] ?? '';
 
@@ -347,48 +328,9 @@ export async function undoNextPassword(context: AnyContext): Promise<void> {
 }
 
 export async function store(context: AnyContext): Promise<JsonObject> {
-  const rotation = await passwordSet(context);
-  const sinks = await sinksOf(context, kind);
-  try {
-    await stageEverywhere(sinks, freshOf(rotation));
-  } catch (error) {
-    if (isOperatorError(error) && error.code === 'SINK_FAILED') {
-      await undoNextPassword(context);
-      await undoPrepare(context);
-    }
-    throw error;
-  }
-  await note(context, rotation, 'stored');
-  return { sinks: sinks.map(({ id }) => id) };
-}
-
-export async function verifyStored(context: AnyContext): Promise<Verified> {
-  const rotation = await rotationOf(context, kind);
-  if (rotation?.moments.stored === undefined) {
-    return { done: false, summary: 'The new login is not stored everywhere.' };
-  }
-  const left = await lacking(await sinksOf(context, kind), 'staged', freshOf(rotation));
-  return {
-    done: left.length === 0,
-    summary:
-      left.length === 0
-        ? 'Every sink holds the new login, where nobody reads it yet.'
-        : `It is not in ${left.join(', ')}.`,
-  };
-}
-
-export async function undoStore(context: AnyContext): Promise<void> {
-  const rotation = await rotationOf(context, kind);
-  if (rotation === undefined) return;
-  const sinks = await sinksOf(context, kind);
-  requireNone(await unstageEverywhere(sinks, Object.keys(freshOf(rotation))));
-  await unnote(context, rotation, 'stored');
-}
-
-function requireNone(left: readonly string[]): void {
-  if (left.length === 0) return;
-  throw failed('SINK_FAILED', `It could not be taken back in ${left.join('; ')}.`, {
-    hint: 'Cure the sink, then run the same again.',
+  return storeFresh(context, kind, await passwordSet(context), async () => {
+    await undoNextPassword(context);
+    await undoPrepare(context);
   });
 }
 
@@ -411,34 +353,6 @@ export async function prove(context: AnyContext): Promise<Finding> {
     state: 'ok',
     summary: `${next} logged in ${verifications} times in a row and works as ${owner}.`,
   };
-}
-
-export async function cutOver(context: AnyContext): Promise<JsonObject> {
-  const rotation = await mustRotation(context, kind);
-  const sinks = await sinksOf(context, kind);
-  await promoteEverywhere(sinks, freshOf(rotation), rotation.old);
-  await note(context, rotation, 'cutOver');
-  return { sinks: sinks.map(({ id }) => id) };
-}
-
-export async function verifyCutOver(context: AnyContext): Promise<Verified> {
-  const rotation = await mustRotation(context, kind);
-  const { next } = planned(context);
-  const sinks = await sinksOf(context, kind);
-  const left = await lacking(sinks, 'current', freshOf(rotation));
-  const blind = sinks.some(({ readable }) => !readable);
-  const done = left.length === 0 && (!blind || rotation.moments.cutOver !== undefined);
-  return {
-    done,
-    summary: done ? `Every sink hands out ${next}.` : `Not every sink hands out ${next}.`,
-  };
-}
-
-export async function undoCutOver(context: AnyContext): Promise<void> {
-  const rotation = await mustRotation(context, kind);
-  if (rotation.old === undefined) throw new Error('What sinks held before is not known.');
-  requireNone(await restoreEverywhere(await sinksOf(context, kind), rotation.old));
-  await unnote(context, rotation, 'cutOver');
 }
 
 export const soak = (context: AnyContext): Promise<Readiness> =>
@@ -481,7 +395,7 @@ export async function oldSessions(context: AnyContext): Promise<Readiness> {
 export async function lock(context: AnyContext): Promise<JsonObject> {
   const rotation = await mustRotation(context, kind);
   const { active } = planned(context);
-  const left = await lacking(await sinksOf(context, kind), 'current', freshOf(rotation));
+  const left = await goneBack(context, kind, rotation);
   const works = await canLogIn(urlOf(context, rotation.fresh), loginOptions(context));
   if (left.length > 0 || !works) {
     throw failed(
@@ -517,28 +431,4 @@ export async function undoLock(context: AnyContext): Promise<void> {
   const { active } = planned(context);
   await asAdmin(context, (client) => setLogin(client, active, true));
   await unnote(context, await mustRotation(context, kind), 'revoked');
-}
-
-export async function finish(context: AnyContext): Promise<JsonObject> {
-  const { services } = context;
-  const rotation = await rotationOf(context, kind);
-  if (rotation === undefined) return {};
-  const made = rotation.moments.created ?? services.now().toISOString();
-  await noteCredential(services.home, {
-    kind,
-    id: rotation.to ?? rotation.from,
-    madeAt: made,
-    by: 'rotation',
-  });
-  await removeRotation(services.home, kind);
-  return { madeAt: made };
-}
-
-export async function verifyFinished(context: AnyContext): Promise<Verified> {
-  const rotation = await rotationOf(context, kind);
-  return {
-    done: rotation === undefined,
-    summary:
-      rotation === undefined ? 'Nothing of the rotation is kept.' : 'Its secrets are still kept.',
-  };
 }

@@ -1,28 +1,17 @@
 import type { Config } from '../../config/schema.js';
 import {
   type CredentialKind,
-  isPublic,
   type Rotation,
   readRotation,
-  type Values,
   writeRotation,
 } from '../../credentials/record.js';
-import { secretForms } from '../../credentials/secret.js';
 import { openSinks } from '../../credentials/sinks/open.js';
 import type { RunProgram, Sink } from '../../credentials/sinks/sink.js';
 import type { Readiness } from '../engine/definition.js';
 import { runCommand } from '../engine/process.js';
+import { awsAccess } from './aws-access.js';
 import type { AnyContext } from './context.js';
-
-/** Keeps a secret, in every form in which a program may show it, out of all that is shown. */
-export function hide(context: Pick<AnyContext, 'secret'>, value: string): void {
-  for (const form of secretForms(value)) context.secret(form);
-}
-
-/** The same for all of the values but ids. */
-export function hideValues(context: Pick<AnyContext, 'secret'>, values: Values): void {
-  for (const [name, value] of Object.entries(values)) if (!isPublic(name)) hide(context, value);
-}
+import { hide } from './secrets.js';
 
 const hourMilliseconds = 3_600_000;
 export const hoursAfter = (moment: string | Date, hours: number): Date =>
@@ -32,9 +21,13 @@ export const hoursAfter = (moment: string | Date, hours: number): Date =>
 export async function sinksOf(context: AnyContext, kind: CredentialKind): Promise<Sink[]> {
   const { services, signal } = context;
   const { lookup, directory } = await services.surroundings();
-  const runProgram: RunProgram = async (words, options) => runCommand(context, words, options);
+  const runProgram: RunProgram = async (words, { quiet, ...options }) => {
+    const output = quiet ? () => undefined : context.output;
+    return runCommand({ signal, output }, words, options);
+  };
+  const aws = () => awsAccess(context);
   const settings: Config['credentials'] = services.config.credentials;
-  return openSinks(settings[kind].sinks, { lookup, directory, runProgram, signal });
+  return openSinks(settings[kind].sinks, { lookup, directory, runProgram, signal, aws });
 }
 
 /** The rotation of this very run; undefined before it began and after it was taken back. */

@@ -1,0 +1,144 @@
+import { noteCredential } from '../../credentials/ledger.js';
+import {
+  type CredentialKind,
+  type Rotation,
+  removeRotation,
+  type Values,
+} from '../../credentials/record.js';
+import {
+  lacking,
+  promoteEverywhere,
+  restoreEverywhere,
+  stageEverywhere,
+  unstageEverywhere,
+} from '../../credentials/store.js';
+import { failed, isOperatorError } from '../../system/errors.js';
+import type { Finding, JsonObject, Verified } from '../engine/definition.js';
+import type { AnyContext } from './context.js';
+import { mustRotation, note, rotationOf, sinksOf, unnote } from './rotation.js';
+
+/** The steps of a rotation that are the same for every kind of credential. */
+
+export const freshOf = ({ fresh }: Rotation): Values => {
+  if (fresh === undefined) throw new Error('There are no new values yet.');
+  return fresh;
+};
+
+export async function checkSinks(context: AnyContext, kind: CredentialKind): Promise<Finding> {
+  const sinks = await sinksOf(context, kind);
+  for (const sink of sinks) await sink.probe();
+  const blind = sinks.filter(({ readable }) => !readable).map(({ id }) => id);
+  const rest = blind.length === 0 ? '' : ` What ${blind.join(', ')} holds cannot be read back.`;
+  return { state: 'ok', summary: `${sinks.map(({ id }) => id).join(', ')} can be written.${rest}` };
+}
+
+/** Stages the new values. When a sink fails, `undoAll` takes back the credential itself. */
+export async function storeFresh(
+  context: AnyContext,
+  kind: CredentialKind,
+  rotation: Rotation,
+  undoAll: () => Promise<void>,
+): Promise<JsonObject> {
+  const sinks = await sinksOf(context, kind);
+  try {
+    await stageEverywhere(sinks, freshOf(rotation));
+  } catch (error) {
+    if (isOperatorError(error) && error.code === 'SINK_FAILED') await undoAll();
+    throw error;
+  }
+  await note(context, rotation, 'stored');
+  return { sinks: sinks.map(({ id }) => id) };
+}
+
+export async function verifyStored(context: AnyContext, kind: CredentialKind): Promise<Verified> {
+  const rotation = await rotationOf(context, kind);
+  if (rotation?.moments.stored === undefined) {
+    return { done: false, summary: 'The new credential is not stored everywhere.' };
+  }
+  const left = await lacking(await sinksOf(context, kind), 'staged', freshOf(rotation));
+  return {
+    done: left.length === 0,
+    summary:
+      left.length === 0
+        ? 'Every sink holds the new credential, where nobody reads it yet.'
+        : `It is not in ${left.join(', ')}.`,
+  };
+}
+
+export async function undoStore(context: AnyContext, kind: CredentialKind): Promise<void> {
+  const rotation = await rotationOf(context, kind);
+  if (rotation?.fresh === undefined) return;
+  const sinks = await sinksOf(context, kind);
+  requireNone(await unstageEverywhere(sinks, Object.keys(rotation.fresh)));
+  await unnote(context, rotation, 'stored');
+}
+
+export async function cutOver(context: AnyContext, kind: CredentialKind): Promise<JsonObject> {
+  const rotation = await mustRotation(context, kind);
+  const sinks = await sinksOf(context, kind);
+  await promoteEverywhere(sinks, freshOf(rotation), rotation.old);
+  await note(context, rotation, 'cutOver');
+  return { sinks: sinks.map(({ id }) => id) };
+}
+
+export async function verifyCutOver(context: AnyContext, kind: CredentialKind): Promise<Verified> {
+  const rotation = await mustRotation(context, kind);
+  const sinks = await sinksOf(context, kind);
+  const left = await lacking(sinks, 'current', freshOf(rotation));
+  const blind = sinks.some(({ readable }) => !readable);
+  const done = left.length === 0 && (!blind || rotation.moments.cutOver !== undefined);
+  return {
+    done,
+    summary: `${done ? 'Every sink hands' : 'Not every sink hands'} out ${rotation.to}.`,
+  };
+}
+
+export async function undoCutOver(context: AnyContext, kind: CredentialKind): Promise<void> {
+  const rotation = await mustRotation(context, kind);
+  if (rotation.old === undefined) {
+    throw failed('OLD_VALUES_UNKNOWN', 'No sink could be read, so what they held is not known.', {
+      hint: 'Put the old values back by hand, or go on with the run.',
+    });
+  }
+  requireNone(await restoreEverywhere(await sinksOf(context, kind), rotation.old));
+  await unnote(context, rotation, 'cutOver');
+}
+
+/** Sinks that no longer hand out the new values: nothing old is revoked while there are any. */
+export async function goneBack(
+  context: AnyContext,
+  kind: CredentialKind,
+  rotation: Rotation,
+): Promise<string[]> {
+  return lacking(await sinksOf(context, kind), 'current', freshOf(rotation));
+}
+
+export async function finish(context: AnyContext, kind: CredentialKind): Promise<JsonObject> {
+  const { services } = context;
+  const rotation = await rotationOf(context, kind);
+  if (rotation === undefined) return {};
+  const madeAt = rotation.moments.created ?? services.now().toISOString();
+  await noteCredential(services.home, {
+    kind,
+    id: rotation.to ?? rotation.from,
+    madeAt,
+    by: 'rotation',
+  });
+  await removeRotation(services.home, kind);
+  return { madeAt };
+}
+
+export async function verifyFinished(context: AnyContext, kind: CredentialKind): Promise<Verified> {
+  const done = (await rotationOf(context, kind)) === undefined;
+  return {
+    done,
+    summary: done ? 'Nothing of the rotation is kept.' : 'Its secrets are still kept.',
+  };
+}
+
+function requireNone(left: readonly string[]): void {
+  if (left.length === 0) return;
+  throw failed('SINK_FAILED', `It could not be taken back in ${left.join('; ')}.`, {
+    hint: 'Cure the sink, then run the same again.',
+  });
+}
