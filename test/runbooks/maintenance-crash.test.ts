@@ -7,7 +7,7 @@ import purgeLogs from '../../src/runbooks/purge-logs.js';
 import vacuum from '../../src/runbooks/vacuum.js';
 import vacuumFull from '../../src/runbooks/vacuum-full.js';
 import { batchesIn, keysOf, putBatch } from '../maintenance/support.js';
-import { crashAt, crashMatrix } from '../support/crash-matrix.js';
+import { crashAt, crashMatrix, crashRelay } from '../support/crash-matrix.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { type RunbookWorld, runbookWorld } from '../support/runbooks.js';
 
@@ -86,7 +86,14 @@ describe('killed at every transition of its journal, it ends as if nothing had b
       expect(points).toBeGreaterThan(30);
     });
 
-    // The other transitions are those of `vacuum`: it is the same code.
+    it('vacuum-full', async () => {
+      const input = () => ({ tables: ['review'], checkpoint: false });
+      const files = async () =>
+        (await client.query("SELECT pg_relation_filenode('amazon.review') AS node"))[0]?.node;
+      const kills = await crashRelay(vacuumFull, { makeWorld, input, picture, untouched: files });
+      expect(kills).toBeGreaterThan(30);
+    });
+
     it.each([
       ['act.started', 'after', 'again'],
       ['step.finished', 'before', 'once'],

@@ -5,9 +5,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Lake } from '../../src/lake/lake.js';
 import { openLocalLake } from '../../src/lake/local.js';
 import type { Runbook } from '../../src/runbooks/engine/definition.js';
+import type { RunEvent } from '../../src/runbooks/engine/events.js';
 import { Journal, readJournal, runsDirectory } from '../../src/runbooks/engine/journal.js';
 import { endInterrupted } from '../../src/runbooks/engine/run-lock.js';
-import type { RunbookWorld, RunChoices } from './runbooks.js';
+import type { RunbookWorld, RunChoices, RunOutcome } from './runbooks.js';
 
 /** Where a run dies: right before or right after an entry of its journal is written. */
 export interface CrashPoint {
@@ -68,6 +69,7 @@ async function uninterrupted(runbook: Runbook, matrix: CrashMatrix) {
     return {
       entries: entries.length,
       events: entries.map(({ event }) => event.type),
+      transitions: entries.map(({ event }) => transitionOf(event)),
       picture: await matrix.picture(world),
     };
   } finally {
@@ -76,11 +78,31 @@ async function uninterrupted(runbook: Runbook, matrix: CrashMatrix) {
 }
 
 /** Runs until the point and lets the run die there; gives its id if its journal has begun. */
-export async function crashAt(
+export function crashAt(
   world: RunbookWorld,
   runbook: Runbook,
   { input, choices }: Pick<CrashMatrix, 'input' | 'choices'>,
   point: CrashPoint,
+): Promise<string | undefined> {
+  let seq = -1;
+  return dieWhen(
+    world,
+    () => world.run(runbook, input?.(world) ?? {}, choices),
+    () => {
+      seq += 1;
+      return seq === point.entry ? point.when : undefined;
+    },
+  );
+}
+
+/**
+ * Lets a run stop for ever at the entry that `judge` says, before or after it is written, and makes
+ * its process count as gone. Gives the id of the run if its journal has begun.
+ */
+async function dieWhen(
+  world: RunbookWorld,
+  start: () => Promise<RunOutcome>,
+  judge: (event: RunEvent) => CrashPoint['when'] | undefined,
 ): Promise<string | undefined> {
   const append = Journal.prototype.append;
   const forEver = new Promise<never>(() => undefined);
@@ -88,31 +110,26 @@ export async function crashAt(
   const stopped = new Promise<void>((resolve) => {
     reached = resolve;
   });
-  let seq = -1;
   let journal: Journal | undefined;
   Journal.prototype.append = async function (event) {
     journal = this;
-    seq += 1;
-    const here = seq === point.entry;
-    if (here && point.when === 'before') {
+    const when = judge(event);
+    if (when === 'before') {
       reached();
       return forEver;
     }
     const entry = await append.call(this, event);
-    if (here) {
+    if (when === 'after') {
       reached();
       return forEver;
     }
     return entry;
   };
   try {
-    const run = world.run(runbook, input?.(world) ?? {}, choices);
-    await Promise.race([
-      stopped,
-      run.then(({ report }) => {
-        throw new Error(`${runbook.id} ended ${report.state} before entry ${point.entry}.`);
-      }),
-    ]);
+    const run = start().then(({ report }) => {
+      throw new Error(`${report.runbook} ended ${report.state} before that: ${report.reason}`);
+    });
+    await Promise.race([stopped, run]);
   } finally {
     Journal.prototype.append = append;
   }
@@ -126,6 +143,77 @@ export async function crashAt(
   return (await readJournal(world.home, runId)).entries.length === 0 ? undefined : runId;
 }
 
+export interface CrashRelay extends CrashMatrix {
+  /** What the run may change, in the broken world: it must be the same until an act began. */
+  untouched(world: RunbookWorld): Promise<unknown>;
+}
+
+/**
+ * The same for runbooks whose run takes long: one run, killed at every transition of its journal in
+ * turn. Each resume goes as far as the next one and is killed there; the last is left alone. So each
+ * transition is died at, before it is written and after, and gone on from; a kill before the first
+ * act must leave the world untouched. Gives the number of kills.
+ */
+export async function crashRelay(runbook: Runbook, relay: CrashRelay): Promise<number> {
+  const expected = await uninterrupted(runbook, relay);
+  const transitions = [...new Set(expected.transitions)];
+  const firstAct = transitions.findIndex((name) => name.startsWith('act.started'));
+  const world = await relay.makeWorld();
+  try {
+    const untouched = await relay.untouched(world);
+    let runId: string | undefined;
+    let kills = 0;
+    for (const [index, name] of transitions.entries()) {
+      for (const when of ['before', 'after'] as const) {
+        const go = runId;
+        runId = await dieWhen(
+          world,
+          async () => {
+            await endInterrupted(world.home, watchOf(world));
+            return go === undefined
+              ? world.run(runbook, relay.input?.(world) ?? {}, relay.choices)
+              : world.resume(runbook, go, relay.choices);
+          },
+          (event) => (transitionOf(event) === name ? when : undefined),
+        );
+        kills += 1;
+        if (firstAct !== -1 && index >= firstAct && !(index === firstAct && when === 'before'))
+          continue;
+        if (!isDeepStrictEqual(await relay.untouched(world), untouched)) {
+          throw new Error(`Killed ${when} ${name}, ${runbook.id} had changed something.`);
+        }
+      }
+    }
+    const report = await goOn(world, runbook, relay, runId);
+    const picture = await relay.picture(world);
+    if (report !== 'succeeded' || !isDeepStrictEqual(picture, expected.picture)) {
+      throw new Error(
+        `After ${kills} kills ${runbook.id} ended ${report}:\n${JSON.stringify(picture)}\ninstead of\n${JSON.stringify(expected.picture)}`,
+      );
+    }
+    return kills;
+  } finally {
+    await world.dispose();
+  }
+}
+
+/** An entry by what it is about; the end that is written for a dead run is another than its own. */
+const transitionOf = (event: RunEvent): string => {
+  switch (event.type) {
+    case 'step.finished':
+      return `${event.type} ${event.result.id}`;
+    case 'run.finished':
+      return `${event.type} ${event.state}`;
+    default:
+      return 'step' in event ? `${event.type} ${event.step}` : event.type;
+  }
+};
+
+const watchOf = (world: RunbookWorld) => ({
+  now: () => world.clock.now(),
+  signal: new AbortController().signal,
+});
+
 /** A run that had begun is resumed, one that had ended is left, one that had not begun is started. */
 async function goOn(
   world: RunbookWorld,
@@ -133,8 +221,7 @@ async function goOn(
   { input, choices }: CrashMatrix,
   runId: string | undefined,
 ): Promise<string> {
-  const watch = { now: () => world.clock.now(), signal: new AbortController().signal };
-  await endInterrupted(world.home, watch);
+  await endInterrupted(world.home, watchOf(world));
   if (runId === undefined) {
     return (await world.run(runbook, input?.(world) ?? {}, choices)).report.state;
   }

@@ -11,7 +11,7 @@ import type { World } from './world.js';
  * its manifests and is wrong all the same.
  */
 export async function rewriteLayer(
-  world: World,
+  world: Pick<World, 'lake' | 'root'>,
   layer: Layer,
   batchId: string,
   table: string,
