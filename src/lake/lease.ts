@@ -199,10 +199,18 @@ class HeldLease implements Lease {
   }
 
   #beat(): void {
-    this.#renewal ??= this.#renew().finally(() => {
+    if (this.#renewal !== undefined) {
+      // A renewal that hangs proves nothing: the time runs on beside it.
+      this.#loseIfStale();
+      return;
+    }
+    // After a long sleep (a laptop shut, a container stopped) this very renewal tells whose it is.
+    this.#renewal = this.#renew().finally(() => {
       this.#renewal = undefined;
     });
-    // A renewal that hangs proves nothing: the time runs on beside it.
+  }
+
+  #loseIfStale(): void {
     if (performance.now() - this.#provenAt > this.#timing.stale * 1000) {
       this.#lose('it could not be renewed in time');
     }
@@ -218,7 +226,8 @@ class HeldLease implements Lease {
       this.#provenAt = startedAt;
     } catch (error) {
       if (isRefusal(error)) this.#lose('somebody else has taken it over');
-      // Any other failure may pass; others suspect us only after `stale` seconds, and so does #beat.
+      // Any other failure may pass: others suspect us only after `stale` seconds.
+      else this.#loseIfStale();
     }
   }
 

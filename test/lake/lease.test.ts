@@ -213,6 +213,32 @@ describe('a lease that is lost', () => {
   });
 });
 
+describe('a process that stood still for longer than a lease may be silent', () => {
+  /** As SIGSTOP, a laptop that is shut, or a machine without a free moment. */
+  const standStill = (milliseconds: number) => {
+    const until = performance.now() + milliseconds;
+    while (performance.now() < until);
+  };
+  const timing = { heartbeat: 0.02, stale: 0.2, watch: 1 };
+
+  test('keeps the lease that nobody has taken meanwhile', async () => {
+    const lease = await acquire({ timing });
+    const before = (await record()).renewedAt;
+    standStill(500);
+    await expect.poll(async () => (await record()).renewedAt > before).toBe(true);
+    expect(lease.lost.aborted).toBe(false);
+    await lease.release();
+  });
+
+  test('learns that somebody has taken it', async () => {
+    const lease = await acquire({ timing });
+    await leave({ acquired: 0, renewed: 0 });
+    standStill(500);
+    await expect.poll(() => lease.lost.aborted).toBe(true);
+    expect(lease.lost.reason).toMatchObject({ message: expect.stringContaining('somebody else') });
+  });
+});
+
 describe('the list of leases', () => {
   test('tells the living from the dead', async () => {
     await acquire();
