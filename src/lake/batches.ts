@@ -1,3 +1,4 @@
+import { mapParallel } from '../system/parallel.js';
 import {
   assessBatch,
   type BatchContents,
@@ -41,7 +42,7 @@ export async function listBatches(lake: Lake, options: ListOptions): Promise<Bat
     .sort(([a], [b]) => (a < b ? 1 : -1))
     // Without a condition on the state, the rest need not be read.
     .slice(0, state === undefined ? limit : undefined);
-  const summaries = await mapParallel(newest, async ([batchId, objects]) => {
+  const summaries = await mapParallel(newest, parallelReads, async ([batchId, objects]) => {
     const running = live.has(batchLeaseName(batchId));
     const summary = assessBatch(await readContents(lake, batchId, objects, running));
     // A publication between the listing and the reading looks like damage: only a fresh look counts.
@@ -180,18 +181,4 @@ function parseCore(body: Buffer): ManifestCore | undefined {
     // Cut short, not JSON, or without one of the lists.
     return undefined;
   }
-}
-
-/** Maps in order, some at once. */
-async function mapParallel<In, Out>(
-  items: readonly In[],
-  work: (item: In) => Promise<Out>,
-): Promise<Out[]> {
-  const results: Out[] = [];
-  const queue = items.entries();
-  const worker = async () => {
-    for (const [index, item] of queue) results[index] = await work(item);
-  };
-  await Promise.all(Array.from({ length: parallelReads }, worker));
-  return results;
 }

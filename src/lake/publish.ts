@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { isOperatorError, type OperatorError, refused, throwIfAborted } from '../system/errors.js';
+import { mapParallel } from '../system/parallel.js';
 import type { Key, Lake, Layer } from './lake.js';
 import { batchPrefix, checkBatchId, generationOf, manifestKey, tableFileKey } from './layout.js';
 import type { Manifest, ManifestFile, ManifestTable, PublishedLayer } from './manifest.js';
@@ -90,28 +91,31 @@ async function nextGeneration(
   return newest + 1;
 }
 
+/** Files that are stored at once: a disk and a distant store have more to do than wait for one. */
+const storedAtOnce = 4;
+
 async function storeTables(
   lake: Lake,
   draft: LayerDraft,
   generation: number,
 ): Promise<ManifestTable[]> {
   const stored: Key[] = [];
+  const drafts = draft.tables.flatMap((table) =>
+    table.files.map((file, part) => ({ table: table.name, file, part, parts: table.files.length })),
+  );
   try {
-    const tables: ManifestTable[] = [];
-    for (const { name, columns, files: drafts } of draft.tables) {
-      const files: ManifestFile[] = [];
-      for (const [part, { path, rows, ranges }] of drafts.entries()) {
-        const place = { part, parts: drafts.length, generation };
-        const key = tableFileKey(draft.layer, draft.batchId, name, place);
-        const sha256 = await hashFile(path, draft.guard?.lost);
-        const { bytes } = await lake.putFile(key, path, { ifAbsent: true });
-        stored.push(key);
-        files.push({ key, rows, bytes, sha256, ranges });
-      }
-      tables.push({ name, columns, rows: sum(files, 'rows'), bytes: sum(files, 'bytes'), files });
-    }
+    const files = await mapParallel(drafts, storedAtOnce, async ({ table, file, part, parts }) => {
+      const key = tableFileKey(draft.layer, draft.batchId, table, { part, parts, generation });
+      const sha256 = await hashFile(file.path, draft.guard?.lost);
+      const { bytes } = await lake.putFile(key, file.path, { ifAbsent: true });
+      stored.push(key);
+      return { key, rows: file.rows, bytes, sha256, ranges: file.ranges };
+    });
     if (draft.guard !== undefined) throwIfAborted(draft.guard.lost);
-    return tables;
+    return draft.tables.map(({ name, columns }) => {
+      const own = files.filter((_, index) => drafts[index]?.table === name);
+      return { name, columns, rows: sum(own, 'rows'), bytes: sum(own, 'bytes'), files: own };
+    });
   } catch (error) {
     await discard(lake, stored);
     throw isOperatorError(error) && error.code === 'OBJECT_EXISTS'

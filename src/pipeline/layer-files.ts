@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Lake, LocalCopy } from '../lake/lake.js';
 import type { Manifest, ManifestTable } from '../lake/manifest.js';
+import { mapParallel } from '../system/parallel.js';
 
 export interface LayerFiles {
   /** Local paths of the table's files, in the manifest's order. */
@@ -27,12 +28,10 @@ export async function fetchLayerFiles(
   const dispose = async () => {
     await Promise.all([...copies.values()].map((copy) => copy.dispose()));
   };
-  const queue = keys.values();
-  const worker = async () => {
-    for (const key of queue) copies.set(key, await lake.fetch(key, directory));
-  };
   try {
-    await Promise.all(Array.from({ length: parallelFetches }, worker));
+    await mapParallel(keys, parallelFetches, async (key) => {
+      copies.set(key, await lake.fetch(key, directory));
+    });
   } catch (error) {
     await dispose();
     throw error;
