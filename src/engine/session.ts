@@ -30,7 +30,10 @@ export type EngineValue = string | number | bigint | boolean | null;
  */
 export interface Engine {
   run(sql: string, values?: EngineValue[]): Promise<void>;
-  /** All rows of a small result; integers beyond 2^53 and decimals come as strings. */
+  /**
+   * All rows of a small result. Integers beyond 2^53 come as bigint; decimals come as numbers and
+   * times as Date, to the millisecond and never infinite: cast to VARCHAR what has to be exact.
+   */
   rows<Row>(sql: string, values?: EngineValue[]): Promise<Row[]>;
   /** The rows of a large result, in batches of about 2,000, never all at once. */
   batches<Row>(sql: string): AsyncIterable<Row[]>;
