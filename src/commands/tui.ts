@@ -1,6 +1,7 @@
 import { Args, Flags } from '@oclif/core';
 import { ReviewopsCommand } from '../cli/command.js';
 import type { CommandContext } from '../cli/context.js';
+import { canAsk } from '../cli/terminal.js';
 import { ExitCode, invalid } from '../system/errors.js';
 import type { TuiResult } from '../tui/open.js';
 
@@ -16,17 +17,26 @@ export default class Tui extends ReviewopsCommand<TuiResult> {
     'read-only': Flags.boolean({
       description: 'Refuse whatever changes something, until somebody types otherwise.',
     }),
+    'screen-reader': Flags.boolean({
+      description: 'Plain lines in order instead of a drawn screen; so too with TERM=dumb.',
+    }),
   };
 
   override async execute(context: CommandContext): Promise<TuiResult> {
     const { args, flags } = this.input(Tui);
-    if (!context.interactive || process.stdout.isTTY !== true || context.json) {
+    const person = canAsk({ noInput: flags['no-input'], environment: process.env });
+    if (!person || process.stdout.isTTY !== true || context.json) {
       throw invalid('NO_TERMINAL', 'The screen needs a terminal for input and output.', {
         hint: 'Run `reviewops runbook run ID` for the same without one; `reviewops runbook list` finds the id.',
       });
     }
     const { openTui } = await import('../tui/open.js');
-    return openTui(context, { flags, readOnly: flags['read-only'], runbook: args.runbook });
+    return openTui(context, {
+      flags,
+      readOnly: flags['read-only'],
+      plain: flags['screen-reader'] || process.env.TERM === 'dumb',
+      runbook: args.runbook,
+    });
   }
 
   override render({ runs }: TuiResult): string {

@@ -295,6 +295,13 @@ export const bindings: readonly Binding[] = [
   ...numbered('home', ['the system', 'the runbooks', 'unfinished runs', 'recent runs']),
 
   {
+    action: 'retry',
+    context: 'list',
+    keys: ['r'],
+    label: 'go on',
+    description: 'Go on with the run whose events these are.',
+  },
+  {
     action: 'open',
     context: 'list',
     keys: ['enter'],

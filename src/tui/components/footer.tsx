@@ -1,9 +1,13 @@
 import { Box } from 'ink';
 import type { ReactElement } from 'react';
+import type { Binding } from '../keys.js';
 import { bindingsOf } from '../state/contexts.js';
 import { type Model, shown } from '../state/model.js';
 import { keyName } from '../view/key-names.js';
-import { type Line, span } from '../view/line.js';
+import { listView } from '../view/layout.js';
+import { type Line, span, widthOfLine } from '../view/line.js';
+import { type Row, worstCured } from '../view/tables.js';
+import { progressText } from '../view/words.js';
 import { LineView } from './lines.js';
 
 /** What happened last, and the keys that mean something now. */
@@ -12,7 +16,7 @@ export function Footer({ model }: { model: Model }): ReactElement {
   const { notice } = model;
   const status: Line =
     notice === undefined
-      ? [span(statusText(model), 'dim')]
+      ? statusLine(model)
       : [span(notice.text, notice.tone === 'plain' ? undefined : notice.tone)];
   return (
     <Box flexDirection="column">
@@ -22,16 +26,51 @@ export function Footer({ model }: { model: Model }): ReactElement {
   );
 }
 
-/** The command that does the same as what was done last. */
-function statusText({ commands, stock, ...model }: Model): string {
+/** How far the run is; on the first screen, what is connected or what cures it; else the command
+ * that does the same as what was done last. */
+function statusLine(model: Model): Line {
+  const { commands, run, now, stock } = model;
+  const step = run?.steps.find(({ id }) => id === run.current);
+  if (step?.state === 'running' && step.progress !== undefined) {
+    const text = progressText(step.progress, step.startedAt ?? now, now);
+    return [span(`● ${step.id}: ${text}`, 'accent')];
+  }
+  const says = selectedRow(model)?.says;
+  if (says !== undefined) return [span(says)];
+  const screen = shown(model);
+  if (screen.name === 'home') {
+    const cured = worstCured(model);
+    if (screen.panel !== 'system' && cured !== undefined) {
+      return [span(`1, Enter opens ${cured.runbook}: ${cured.summary}`, 'caution')];
+    }
+    if (screen.panel !== 'system') return [span(stock.environment.value?.detail ?? '', 'dim')];
+  }
   const last = commands.at(-1);
-  if (shown({ ...model, commands, stock }).name === 'home')
-    return stock.environment.value?.detail ?? '';
-  return last === undefined ? '' : `$ ${last}`;
+  return [span(last === undefined ? '' : `$ ${last}`, 'dim')];
 }
 
+/** As many keys as there is room for; the help, which has all, always. */
 function keysLine(model: Model): Line {
-  return bindingsOf(model)
-    .filter(({ quiet, keys }) => quiet !== true && keys.length > 0)
-    .flatMap(({ keys: [key = ''], label }) => [span(keyName(key), 'key'), span(` ${label}  `)]);
+  const shown = bindingsOf(model).filter(({ quiet, keys }) => quiet !== true && keys.length > 0);
+  const help = shown.filter(({ action }) => action === 'help').flatMap(keyLine);
+  let room = model.size.columns - widthOfLine(help);
+  const others = shown
+    .filter(({ action }) => action !== 'help')
+    .map(keyLine)
+    .filter((one) => {
+      room -= widthOfLine(one);
+      return room >= 0;
+    });
+  return [...others.flat(), ...help];
 }
+
+/** The row under the cursor. */
+function selectedRow(model: Model): Row | undefined {
+  const view = listView(model);
+  return view?.table.rows[Math.min(view.list.cursor, view.table.rows.length - 1)];
+}
+
+const keyLine = ({ keys: [key = ''], label }: Binding): Line => [
+  span(keyName(key), 'key'),
+  span(` ${label}  `),
+];

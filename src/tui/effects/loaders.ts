@@ -3,7 +3,7 @@ import type { ManagedContext } from '../../cli/create-context.js';
 import { healthLooker } from '../../cli/health-looker.js';
 import { allRunbooks } from '../../cli/runbook-catalogue.js';
 import { errorMessage, isOperatorError } from '../../system/errors.js';
-import { redact } from '../../system/redact.js';
+import { redact, redactDeep } from '../../system/redact.js';
 import type { Loaded, Message, Stock, StockName } from '../state/model.js';
 import { readEnvironment } from './environment.js';
 
@@ -69,6 +69,10 @@ async function look(context: CommandContext, names: readonly string[], round: nu
   return (await healthLooker(context, selectChecks(names), false))(round);
 }
 
+/** Without secrets, as everything that is shown. Runbooks are code and hold none. */
+const presentable = (what: StockName, value: unknown): unknown =>
+  what === 'runbooks' ? value : redactDeep(value);
+
 /** Fetches with a context of its own: what was changed outside since the last time is seen. */
 export class Loaders {
   readonly #post: (message: Message) => void;
@@ -87,7 +91,7 @@ export class Loaders {
     this.#post({ type: 'loading', what });
     const managed = this.#open();
     try {
-      const value = await fetchers[what](managed.context, id);
+      const value = presentable(what, await fetchers[what](managed.context, id));
       if (this.#newest.get(what) !== turn) return;
       const loaded: Loaded<unknown> = { value, error: undefined, loading: false, at: Date.now() };
       this.#post({ type: 'loaded', news: { [what]: loaded } });

@@ -32,6 +32,8 @@ export interface ProgramOptions {
   tool: string;
   operator: string;
   readOnly: boolean;
+  /** The runbook to begin with. */
+  runbook: string | undefined;
   /** Fires when the process was told to end, or the terminal is gone. */
   signal: AbortSignal;
   /** Ends the process without waiting for anything. */
@@ -58,8 +60,8 @@ export class Program {
 
   constructor(options: ProgramOptions) {
     this.#options = options;
-    const { face, tool, operator, readOnly } = options;
-    this.#model = begin({ size: face.size(), now: Date.now(), tool, operator, readOnly });
+    const { face, tool, operator, readOnly, runbook: wanted } = options;
+    this.#model = begin({ size: face.size(), now: Date.now(), tool, operator, readOnly, wanted });
     const open = () => options.open((text) => this.#say(text));
     this.#loaders = new Loaders(this.post, open);
     this.#driver = new RunDriver(this.post, open, operator);
@@ -70,7 +72,7 @@ export class Program {
   }
 
   /** Shows the first screen, and resolves when somebody leaves. */
-  run(first: readonly Message[] = []): Promise<Status> {
+  run(): Promise<Status> {
     const left = new Promise<Status>((resolve) => {
       this.#left = resolve;
     });
@@ -83,7 +85,6 @@ export class Program {
     });
     this.#options.face.changed(this.#model, true);
     for (const effect of refreshed(this.#model)) this.#do(effect);
-    for (const message of first) this.post(message);
     return left;
   }
 

@@ -6,6 +6,7 @@ import { QuestionBox } from '../components/question.js';
 import { Steps } from '../components/steps.js';
 import { fieldOf } from '../state/field.js';
 import { type Browser, type Model, panels } from '../state/model.js';
+import { widthOf } from '../text.js';
 import { fieldLine } from '../view/field-line.js';
 import { type BrowserLayout, bodyRows, browserLayout, panelStart } from '../view/layout.js';
 import { type Line, line, span } from '../view/line.js';
@@ -106,6 +107,6 @@ function below(
   return [
     span('─', 'dim'),
     span(`${found}${place}`, focus === 'panel' ? 'accent' : 'dim'),
-    span('─'.repeat(layout.right), 'dim'),
+    span('─'.repeat(Math.max(0, layout.right - 1 - widthOf(found + place))), 'dim'),
   ];
 }

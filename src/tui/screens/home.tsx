@@ -43,11 +43,8 @@ export function Home({
 function Glance({ model, height }: { model: Model; height: number }): ReactElement | null {
   if (height === 0) return null;
   const table = homeTable(model, 'system', '');
-  const order = ['✗', '!', '?', '✓', '–'];
-  const rank = (text: string | undefined) => order.indexOf(text?.[0] ?? '');
-  const rows = table.rows.toSorted((a, b) => rank(a.cells[0]?.text) - rank(b.cells[0]?.text));
   const { columns } = model.size;
-  const shown = tableLines({ ...table, rows }, 0, columns - 2, height - 1).rows;
+  const shown = tableLines(table, 0, columns - 2, height - 1).rows;
   const lines: Line[] =
     shown.length === 0
       ? [line(`  ${table.empty}`, 'dim')]

@@ -1,12 +1,12 @@
 import { Box } from 'ink';
 import type { ReactElement } from 'react';
-import { LineView } from '../components/lines.js';
+import { Lines, LineView } from '../components/lines.js';
 import { TableView } from '../components/table-view.js';
 import { fieldOf } from '../state/field.js';
 import type { ListScreen, Model } from '../state/model.js';
 import { fieldLine } from '../view/field-line.js';
-import { listView } from '../view/layout.js';
-import { type Line, line, span } from '../view/line.js';
+import { detailRows, type ListView, listView } from '../view/layout.js';
+import { type Line, line, span, wrapped } from '../view/line.js';
 import { clock } from '../view/words.js';
 
 /** A screen that is one list: health, batches, runs, the events of a run, the commands. */
@@ -26,8 +26,17 @@ export function ListScreenView({
       <LineView line={titleOf(model, screen)} width={columns} />
       <LineView line={filterLine(model, list.filter)} width={columns} />
       <TableView table={table} cursor={list.cursor} width={columns} height={height} />
+      <Lines lines={detailOf(model, view)} width={columns} height={detailRows(screen)} />
     </Box>
   );
+}
+
+/** The whole entry under the cursor, as far as there is room: `y` copies all of it. */
+function detailOf(model: Model, { list, table }: ListView): Line[] {
+  const { columns } = model.size;
+  const { copies } = table.rows[Math.min(list.cursor, table.rows.length - 1)] ?? {};
+  if (copies === undefined) return [];
+  return [line('─'.repeat(columns), 'dim'), ...wrapped(copies, columns)];
 }
 
 function filterLine({ filtering }: Model, filter: string): Line {

@@ -105,6 +105,7 @@ function onRun(
   switch (action) {
     case 'retry':
     case 'undo':
+      if (shown(model).name === 'journal') return resumeShown(model);
       if (run?.runId === undefined) return stay(model);
       return resume(model, run.runId, run.runbook.id, action === 'undo');
     case 'follow-branch': {
@@ -126,6 +127,12 @@ function onRun(
       if (isRunning(model)) return stay(openPrompt(model, { to: 'leave' }));
       return stay(model, { type: 'leave', status: 'done' });
   }
+}
+
+/** Goes on with the run whose events are shown. */
+function resumeShown(model: Model): Update {
+  const run = model.stock.journal.value?.run;
+  return run === undefined ? stay(model) : resume(model, run.runId, run.runbook);
 }
 
 /** First the run, at its next safe point; then the program. */

@@ -68,6 +68,7 @@ export function isAvailable(model: Model, action: Action): boolean {
   const screen = shown(model);
   switch (action) {
     case 'retry':
+      if (screen.name === 'journal') return isResumable(model);
       return (
         run?.phase === 'ended' && run.report?.resume !== undefined && run.report.resume !== null
       );
@@ -103,6 +104,10 @@ export function isAvailable(model: Model, action: Action): boolean {
       return true;
   }
 }
+
+/** Whether the run whose events are shown can go on. */
+const isResumable = ({ stock }: Model): boolean =>
+  ['waiting', 'failed', 'interrupted'].includes(stock.journal.value?.run?.state ?? '');
 
 /** Whether the step that is shown can be left out: by its kind, and because it has not ended. */
 function canSkip(model: Model): boolean {

@@ -91,10 +91,8 @@ export function showRun(model: Model): Update {
   if (shown(model).name === 'run') return stay(model);
   const asks = model.run.question !== undefined;
   const browser = newBrowser(asks ? 'answer' : 'steps');
-  const next = pushScreen(model, {
-    name: 'run',
-    browser: asks ? { ...browser, panel: 'plan' } : browser,
-  });
+  const panel = asks ? 'plan' : model.run.phase === 'ended' ? 'report' : 'guide';
+  const next = pushScreen(model, { name: 'run', browser: { ...browser, panel } });
   if (next.answer === undefined) return stay(next);
   return stay({ ...next, answer: { ...next.answer, armed: false } }, { type: 'await-quiet' });
 }

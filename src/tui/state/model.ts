@@ -130,6 +130,10 @@ export interface Model {
   run: RunView | undefined;
   answer: AnswerBox | undefined;
   notice: Notice | undefined;
+  /** The runbook to open once the runbooks are known. */
+  wanted: string | undefined;
+  /** Runs that ended here, for whoever leaves. */
+  ended: readonly RunReport[];
   /** What was done, as commands somebody could type; newest last. */
   commands: readonly string[];
 }
@@ -188,6 +192,7 @@ export interface Beginning {
   tool: string;
   operator: string;
   readOnly: boolean;
+  wanted: string | undefined;
 }
 
 const atTop: ListState = { cursor: 0, filter: '' };
@@ -207,6 +212,7 @@ export const begin = (beginning: Beginning): Model => ({
   run: undefined,
   answer: undefined,
   notice: undefined,
+  ended: [],
   commands: [],
 });
 

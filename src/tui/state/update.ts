@@ -6,6 +6,7 @@ import { armed, asked, settled, typeAnswer } from './answer.js';
 import { bindingFor, contextsOf } from './contexts.js';
 import { editField, fieldOf } from './field.js';
 import { editForm } from './form.js';
+import { openRunbook } from './go.js';
 import {
   isTooSmall,
   type Loaded,
@@ -34,7 +35,7 @@ export function update(model: Model, message: Message): Update {
     case 'loading':
       return stay(stocked(model, message.what, { loading: true }));
     case 'loaded':
-      return stay({ ...model, stock: { ...model.stock, ...message.news } });
+      return openWanted({ ...model, stock: { ...model.stock, ...message.news } });
     case 'unloadable':
       return stay(stocked(model, message.what, { error: message.error, loading: false }));
     case 'notice':
@@ -46,6 +47,13 @@ export function update(model: Model, message: Message): Update {
     default:
       return happened({ ...model, now: message.at }, message);
   }
+}
+
+/** The runbook that was asked for at the start, as soon as there are any. */
+function openWanted(model: Model): Update {
+  const { wanted, stock } = model;
+  if (wanted === undefined || stock.runbooks.value === undefined) return stay(model);
+  return openRunbook({ ...model, wanted: undefined }, wanted, {});
 }
 
 /** How often the checks are made while they are looked at, in milliseconds. */
@@ -73,7 +81,7 @@ function happened(
       const ended = { ...run, report: message.report, phase: 'ended' as const, endedAt: at };
       const { state } = message.report;
       const next = tell(
-        settled({ ...model, run: ended }),
+        settled({ ...model, run: ended, ended: [...model.ended, message.report] }),
         `The run ${run.dryRun && state === 'succeeded' ? 'was planned' : state}.`,
         state === 'succeeded' ? 'good' : 'caution',
       );

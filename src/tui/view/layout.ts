@@ -8,8 +8,8 @@ import {
   type Size,
   shown,
 } from '../state/model.js';
-import { clean, wrap } from '../text.js';
-import { type BrowserScreen, type PanelView, panelView } from './panels.js';
+import { cleanLines, wrap } from '../text.js';
+import { type BrowserScreen, type PanelView, panelView, questionText } from './panels.js';
 import { homeTable, listTable, type Table } from './tables.js';
 
 /** Lines above and below what a screen shows: header, status, footer. */
@@ -36,8 +36,12 @@ export function listView(model: Model): ListView | undefined {
   if (screen.name === 'home') return homeList(model, screen, height);
   if (!('list' in screen)) return undefined;
   const put = (list: ListState): ListScreen => ({ ...screen, list });
-  return { table: listTable(model, screen), list: screen.list, height, put };
+  const table = listTable(model, screen);
+  return { table, list: screen.list, height: height - detailRows(screen), put };
 }
+
+/** Lines below the events of a run, for all that the chosen one holds. */
+export const detailRows = ({ name }: ListScreen): number => (name === 'journal' ? 8 : 0);
 
 function homeList(
   model: Model,
@@ -93,12 +97,11 @@ export function browserLayout(model: Model, screen: BrowserScreen): BrowserLayou
 
 const mostQuestion = 5;
 
+/** The beginning of what is asked; the first panel has all of it. */
 export function questionLines(question: Question, width: number): string[] {
-  const text = question.type === 'approve' ? question.text : question.instruction;
-  return text
-    .split(/\r\n|\r|\n/)
-    .flatMap((part) => wrap(clean(part), width))
-    .slice(0, mostQuestion);
+  const lines = cleanLines(questionText(question)).flatMap((part) => wrap(part, width));
+  if (lines.length <= mostQuestion) return lines;
+  return [...lines.slice(0, mostQuestion - 1), '… (1 shows all of it)'];
 }
 
 /** What has to be typed, said in full. */

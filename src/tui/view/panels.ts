@@ -1,3 +1,4 @@
+import type { Question } from '../../runbooks/engine/answers.js';
 import type { Json, JsonObject } from '../../runbooks/engine/definition.js';
 import { formatSeconds } from '../../system/duration.js';
 import { matches } from '../state/list.js';
@@ -5,7 +6,8 @@ import type { Browser, Model, Panel, Screen } from '../state/model.js';
 import { outputOf } from '../state/output.js';
 import { type RunView, type StepView, stepsOf } from '../state/run.js';
 import { blank, type Line, line, marked, span, textOf, wrapped } from './line.js';
-import { clock, progressText, runSign, signSpan, stepSign } from './words.js';
+import { reportLines } from './report.js';
+import { clock, progressText, signSpan, stepSign } from './words.js';
 
 export type BrowserScreen = Extract<Screen, { browser: Browser }>;
 
@@ -60,6 +62,7 @@ function guide({ step, width, run, model }: Subject): Line[] {
     blank,
     ...wrapped(step.why, width),
     blank,
+    ...asked(run, step, width),
     line('By hand:', 'dim'),
     ...wrapped(step.manual, width, 'command', 2),
   ];
@@ -74,6 +77,16 @@ function guide({ step, width, run, model }: Subject): Line[] {
     lines.push(blank, ...wrapped(step.result.summary, width, stepSign(step).tone));
   if (run !== undefined) lines.push(...lastOutput(run, step, width));
   return lines;
+}
+
+/** What a person is asked, in full. */
+export const questionText = (question: Question): string =>
+  question.type === 'approve' ? question.text : question.instruction;
+
+function asked(run: RunView | undefined, step: StepView, width: number): Line[] {
+  const question = run?.question;
+  if (question?.step !== step.id) return [];
+  return [...wrapped(questionText(question), width, 'title'), blank];
 }
 
 /** The newest lines of a step that runs, so that nobody has to look for them. */
@@ -161,8 +174,8 @@ function planView(run: RunView | undefined, query: string, width: number): Panel
     span(state, 'dim'),
   ];
   const totals = Object.entries(plan.totals).map(([name, value]) => `${name} ${plain(value)}`);
-  const count =
-    query === '' ? `${rows.length} targets` : `${shown.length} of ${rows.length} targets`;
+  const targets = rows.length === 1 ? '1 target' : `${rows.length} targets`;
+  const count = query === '' ? targets : `${shown.length} of ${targets}`;
   return {
     head: [
       span([count, ...totals].join(', '), 'title'),
@@ -188,52 +201,7 @@ function log({ run, width }: Subject): Line[] {
   });
 }
 
-function report({ run, width }: Subject): Line[] {
-  if (run === undefined) return wrapped('The run has not begun.', width, 'dim');
-  if (run.failure !== undefined) {
-    const { message, hint } = run.failure;
-    return [
-      ...wrapped(message, width, 'bad'),
-      ...(hint === undefined ? [] : [blank, ...wrapped(hint, width)]),
-    ];
-  }
-  const { report: ended } = run;
-  if (ended === undefined)
-    return wrapped('The run goes on; its report comes at the end.', width, 'dim');
-  const planned = run.dryRun && ended.state === 'succeeded';
-  const lines: Line[] = [
-    [
-      planned ? span('✓ planned; nothing was changed', 'good') : signSpan(runSign(ended.state)),
-      span(`  ${ended.runId}`, 'dim'),
-    ],
-  ];
-  if (ended.reason !== null) lines.push(...wrapped(ended.reason, width));
-  lines.push(blank);
-  for (const { id, state, summary, seconds, verified, finding } of ended.steps) {
-    const word = verified?.done === true ? `${state}, verified` : (finding?.state ?? state);
-    lines.push(
-      ...wrapped(
-        `${id}: ${word}${seconds === null ? '' : ` (${formatSeconds(seconds)})`}`,
-        width,
-        'accent',
-      ),
-    );
-    if (summary !== '') lines.push(...wrapped(summary, width, undefined, 2));
-  }
-  lines.push(blank);
-  if (ended.error?.hint !== undefined)
-    lines.push(...wrapped(`Next: ${ended.error.hint}`, width, 'caution'));
-  if (ended.resume !== null)
-    lines.push(...wrapped(`r goes on with it, or: ${ended.resume}`, width));
-  if (ended.branch?.to === 'runbook') {
-    lines.push(
-      ...wrapped(`${ended.branch.why} b opens ${ended.branch.runbook}.`, width, 'caution'),
-    );
-  }
-  if (ended.reportFiles !== null)
-    lines.push(...wrapped(`Report: ${ended.reportFiles.markdown}`, width));
-  return lines;
-}
+const report = ({ run, width }: Subject): Line[] => reportLines(run, width);
 
 /** As the tabs name them. */
 export const panelName: Record<Panel, string> = {

@@ -1,4 +1,7 @@
+import type { CheckState } from '../../health/check.js';
 import type { CheckResult } from '../../health/runner.js';
+import type { BatchProblem } from '../../lake/batch-state.js';
+import type { Layer } from '../../lake/lake.js';
 import type { Inputs, Runbook } from '../../runbooks/engine/definition.js';
 import type { RunSummary } from '../../runbooks/engine/history.js';
 import { searchRunbooks } from '../../runbooks/search.js';
@@ -21,6 +24,8 @@ export interface Row {
   cells: readonly Span[];
   /** What Enter does with it. */
   opens?: Target;
+  /** What its cells may have no room for. */
+  says?: string;
   /** What `y` copies. */
   copies?: string | undefined;
 }
@@ -76,9 +81,21 @@ function systemTable({ stock: { glance } }: Model, filter: string): Table {
       { title: 'found', width: 'rest' },
       { title: 'runbook', width: 20 },
     ],
-    rows: filtered((glance.value?.checks ?? []).map(checkRow), filter),
+    rows: filtered(worstFirst(glance.value?.checks ?? []).map(checkRow), filter),
     empty: waitingFor(glance, 'Nothing was looked at yet.'),
   };
+}
+
+const concern: readonly CheckState[] = ['critical', 'warning', 'unknown', 'ok', 'skipped'];
+
+const worstFirst = (checks: readonly CheckResult[]): CheckResult[] =>
+  checks.toSorted((a, b) => concern.indexOf(a.state) - concern.indexOf(b.state));
+
+/** The worst thing that is known, when a runbook cures it. */
+export function worstCured({ stock: { glance } }: Model) {
+  const [worst] = worstFirst(glance.value?.checks ?? []);
+  if (worst?.state !== 'critical' || worst.runbook === null) return undefined;
+  return { summary: worst.summary, runbook: worst.runbook.id };
 }
 
 function checkRow({ name, state, summary, runbook, next }: CheckResult): Row {
@@ -90,6 +107,7 @@ function checkRow({ name, state, summary, runbook, next }: CheckResult): Row {
       span(runbook?.id ?? next ?? '', 'accent'),
     ],
     ...(runbook === null ? {} : { opens: { to: 'runbook', id: runbook.id, input: runbook.input } }),
+    says: next === null ? summary : `${summary}. ${next}`,
     copies: runbook?.command ?? next ?? summary,
   };
 }
@@ -137,7 +155,11 @@ function runTable(
           span(run.dryRun ? `${run.runbook} (dry)` : run.runbook),
           span(ago(run.startedAt, now), 'dim'),
           span(run.by.user, 'dim'),
-          span(run.reason ?? run.runId),
+          span(
+            run.due === null
+              ? (run.reason ?? run.runId)
+              : `from ${clock(run.due)}: ${run.reason ?? ''}`,
+          ),
         ],
         opens: {
           to: 'run',
@@ -171,10 +193,7 @@ export function listTable(model: Model, { name, list: { filter } }: ListScreen):
 }
 
 function healthTable({ stock: { health } }: Model, filter: string): Table {
-  const order = ['critical', 'warning', 'unknown', 'ok', 'skipped'];
-  const checks = (health.value?.checks ?? []).toSorted(
-    (a, b) => order.indexOf(a.state) - order.indexOf(b.state),
-  );
+  const checks = worstFirst(health.value?.checks ?? []);
   return {
     columns: [
       { title: 'state', width: 10 },
@@ -236,7 +255,12 @@ function batchTable({ stock: { batch } }: Model, filter: string): Table {
     ),
   );
   const problems = (details?.problems ?? []).map(
-    ({ layer, problem, hint }): Row => ({
+    ({ kind, layer, problem, hint }): Row => ({
+      opens: {
+        to: 'runbook',
+        id: cureOf(kind, layer),
+        input: { batchId: details?.batchId },
+      },
       cells: [
         span(layer, 'bad'),
         span('problem', 'bad'),
@@ -244,6 +268,7 @@ function batchTable({ stock: { batch } }: Model, filter: string): Table {
         span(''),
         span(`${problem}. ${hint}`),
       ],
+      says: `${problem}. ${hint}`,
       copies: hint,
     }),
   );
@@ -258,6 +283,13 @@ function batchTable({ stock: { batch } }: Model, filter: string): Table {
     rows: filtered([...problems, ...files], filter),
     empty: waitingFor(batch, 'Nothing is published of it.'),
   };
+}
+
+/** The runbook for a problem of a batch. */
+function cureOf(kind: BatchProblem['kind'], layer: Layer): string {
+  if (kind === 'damaged-file' || kind === 'damaged-manifest') return 'corrupt-batch';
+  if (layer === 'gold') return 'gold-incomplete';
+  return layer === 'silver' ? 'silver-missing' : 'parquet-not-found';
 }
 
 function journalTable({ stock: { journal } }: Model, filter: string): Table {

@@ -1,0 +1,55 @@
+import type { RunReport } from '../../runbooks/engine/report.js';
+import { formatSeconds } from '../../system/duration.js';
+import type { RunView } from '../state/run.js';
+import { blank, type Line, line, span, wrapped } from './line.js';
+import { clock, runSign, signSpan } from './words.js';
+
+/** How a run ended, what to do next, and what every step found. */
+export function reportLines(run: RunView | undefined, width: number): Line[] {
+  if (run === undefined) return wrapped('The run has not begun.', width, 'dim');
+  if (run.failure !== undefined) {
+    const { message, hint } = run.failure;
+    const next = hint === undefined ? [] : [blank, ...wrapped(hint, width, 'caution')];
+    return [...wrapped(message, width, 'bad'), ...next];
+  }
+  const { report } = run;
+  if (report === undefined) {
+    return wrapped('The run goes on; its report comes at the end.', width, 'dim');
+  }
+  const planned = run.dryRun && report.state === 'succeeded';
+  return [
+    [
+      planned ? span('✓ planned; nothing was changed', 'good') : signSpan(runSign(report.state)),
+      span(`  ${report.runId}`, 'dim'),
+    ],
+    ...(report.reason === null ? [] : wrapped(report.reason, width)),
+    ...nextLines(report, width),
+    blank,
+    ...stepLines(report, width),
+  ];
+}
+
+/** What a person does now: the first thing to be read after how it ended. */
+function nextLines({ error, resume, due, branch, reportFiles }: RunReport, width: number): Line[] {
+  const lines: Line[] = [];
+  if (error?.hint !== undefined) lines.push(...wrapped(`Next: ${error.hint}`, width, 'caution'));
+  if (due !== null) lines.push(line(`It can go on from ${clock(due)} UTC.`, 'caution'));
+  if (resume !== null) lines.push(...wrapped('r goes on with it.', width, 'caution'));
+  if (branch?.to === 'runbook') {
+    lines.push(...wrapped(branch.why, width));
+    lines.push(...wrapped(`b opens ${branch.runbook}.`, width, 'caution'));
+  }
+  if (reportFiles !== null) lines.push(...wrapped(`Report: ${reportFiles.markdown}`, width));
+  return lines;
+}
+
+function stepLines({ steps }: RunReport, width: number): Line[] {
+  return steps.flatMap(({ id, state, summary, seconds, verified, finding }) => {
+    const word = verified?.done === true ? `${state}, verified` : (finding?.state ?? state);
+    const time = seconds === null ? '' : ` (${formatSeconds(seconds)})`;
+    return [
+      ...wrapped(`${id}: ${word}${time}`, width, 'accent'),
+      ...(summary === '' ? [] : wrapped(summary, width, undefined, 2)),
+    ];
+  });
+}
