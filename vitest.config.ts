@@ -12,6 +12,7 @@ const everyProject = {
 const long = [
   'test/database/embedded.test.ts',
   'test/health/chain.test.ts',
+  'test/health/special-server.test.ts',
   'test/runbooks/engine/crash.test.ts',
   'test/runbooks/maintenance-crash.test.ts',
   'test/runbooks/repair-crashes.test.ts',

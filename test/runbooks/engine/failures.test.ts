@@ -73,7 +73,7 @@ const reading = (step: Partial<CheckStep<Inputs>>, inputs = z.strictObject({})):
     ],
   });
 
-describe('resume', () => {
+describe('resume (rundeck#126)', () => {
   it('refuses an edited definition: a title or a place alone means nothing (runbook stored_pose.rb)', async () => {
     const { report } = await run({ ask: nobody });
     for (const changed of [
