@@ -33,9 +33,11 @@ export async function removeOldProbes(
   before: Date,
 ): Promise<void> {
   if (keys.length > 0) await lake.remove(keys);
-  for (const place of writtenPlaces) {
-    await removeProbeVersions(lake, place, ({ modifiedAt }) => modifiedAt < before);
-  }
+  await Promise.all(
+    writtenPlaces.map((place) =>
+      removeProbeVersions(lake, place, ({ modifiedAt }) => modifiedAt < before),
+    ),
+  );
 }
 
 /** Whoever may delete an object need not see its versions, nor delete them: then they stay. */
