@@ -151,10 +151,12 @@ async function openS3(config: LakeConfig, { signal, aws }: LakeSurroundings) {
 }
 
 function describe(places: Record<Layer, LayerPlace>): string {
-  const texts = layers.map((layer) => {
+  const wheres = layers.map((layer) => {
     const place = places[layer];
-    const where = place.kind === 'local' ? place.path : `s3://${place.mount.bucket}`;
-    return `${layer} in ${where}`;
+    return place.kind === 'local' ? place.path : `s3://${place.mount.bucket}/${place.mount.prefix}`;
   });
-  return `the lake (${texts.join(', ')})`;
+  const patterns = new Set(wheres.map((where, index) => where.replace(layers[index] ?? '', '{}')));
+  const [pattern = ''] = patterns;
+  if (patterns.size === 1) return `the lake ${pattern.replace('{}', `{${layers.join(',')}}`)}`;
+  return `the lake (${wheres.map((where, index) => `${layers[index]} in ${where}`).join(', ')})`;
 }

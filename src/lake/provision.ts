@@ -7,6 +7,7 @@ import type { Layer, PutCondition } from './lake.js';
 import type { WantedBucket } from './s3/aspect.js';
 import { aspects } from './s3/aspects.js';
 import type { Bucket } from './s3/bucket.js';
+import type { Removal } from './s3/remove.js';
 
 export interface BucketPlan {
   bucket: string;
@@ -79,7 +80,7 @@ export const actionCount = ({ buckets }: ProvisionPlan): number =>
 
 /**
  * Carries out a plan. Each action states an outcome, so one that was carried out already, or that
- * is interrupted and run again, does no harm. Tells which settings the store does not know.
+ * is interrupted and run again, does no harm. Tells which settings the store does not keep.
  */
 export async function provision(
   buckets: readonly LakeBucket[],
@@ -99,7 +100,13 @@ export async function provision(
       const aspect = aspects.find((candidate) => candidate.name === name);
       try {
         await bucket.guard(undefined, () => aspect?.apply(bucket, wanted) ?? create(bucket));
-        done += 1;
+        // AWS keeps what it took, and may tell so a moment later only.
+        const compatible = bucket.connection.settings.endpoint !== undefined;
+        const left = compatible
+          ? await bucket.guard(undefined, async () => aspect?.problem(bucket, wanted))
+          : undefined;
+        if (left === undefined) done += 1;
+        else unknown.add(name);
       } catch (error) {
         if (aspect === undefined || !isUnknown(error)) throw error;
         unknown.add(name);
@@ -113,7 +120,7 @@ export async function provision(
 
 /** What an operator has to know of settings that a compatible store lacks. */
 export const unknownText = (names: readonly string[]): string =>
-  `This store does not know the settings ${names.join(', ')}: what they protect is left to the store itself.`;
+  `This store does not keep the settings ${names.join(', ')}: see to what they protect by the store's own means.`;
 
 async function create(bucket: Bucket): Promise<void> {
   const { region } = bucket.connection.settings;
@@ -168,7 +175,28 @@ export async function keepsConditions({ bucket, probeKey }: LakeBucket): Promise
       await putBytes(bucket, probeKey, body, {});
       return (await refuses({ ifAbsent: true })) && (await refuses({ ifMatch: 'another' }));
     } finally {
-      await removeObjects(bucket, [{ objectKey: probeKey }]);
+      await removeObjects(bucket, await everyVersion(bucket, probeKey));
     }
   });
+}
+
+/** The object, and its versions where the bucket keeps them: nothing of a probe stays. */
+async function everyVersion(bucket: Bucket, objectKey: string): Promise<Removal[]> {
+  try {
+    const { Versions = [], DeleteMarkers = [] } = await bucket.guard(objectKey, () =>
+      bucket.send(({ client, sdk, options }) =>
+        client.send(
+          new sdk.ListObjectVersionsCommand({ Bucket: bucket.name, Prefix: objectKey }),
+          options,
+        ),
+      ),
+    );
+    const versions = [...Versions, ...DeleteMarkers].flatMap(({ VersionId }) =>
+      VersionId === undefined ? [] : [{ objectKey, versionId: VersionId }],
+    );
+    return versions.length === 0 ? [{ objectKey }] : versions;
+  } catch (error) {
+    if (!isUnknown(error)) throw error;
+    return [{ objectKey }];
+  }
 }

@@ -46,14 +46,28 @@ export async function planRestore(lake: Lake, request: RestoreRequest): Promise<
   const plans: LayerRestore[] = [];
   for (const layer of request.layers)
     plans.push(await planLayer(versions, { ...request, batchId, layer }));
-  if (plans.every(({ state }) => state === 'absent'))
-    throw batchNotFound(lake, batchId, await batchIds(lake));
+  if (plans.every(({ state }) => state === 'absent')) {
+    const known = await batchIds(lake);
+    throw known.includes(batchId)
+      ? nothingKept(lake, batchId, request.layers)
+      : batchNotFound(lake, batchId, known);
+  }
   return { batchId, layers: plans };
 }
 
+const nothingKept = (lake: Lake, batchId: string, wanted: readonly Layer[]) =>
+  failed(
+    'VERSIONS_NOT_FOUND',
+    `${lake.description} keeps no version of ${wanted.join(', ')} of batch ${batchId}.`,
+    { hint: makeAgain(batchId) },
+  );
+
+const makeAgain = (batchId: string): string =>
+  `Make the batch again: \`reviewops pipeline run --batch-id ${batchId}\`.`;
+
 const keepsNoVersions = (lake: Lake, batchId: string) =>
   failed('LAKE_KEEPS_NO_VERSIONS', `${lake.description} keeps no old versions to restore from.`, {
-    hint: `Make the batch again: \`reviewops pipeline run --batch-id ${batchId}\`. A lake on S3 with versions (\`reviewops lake init\`) can be restored.`,
+    hint: `${makeAgain(batchId)} A lake on S3 with versions (\`reviewops lake init\`) can be restored.`,
   });
 
 interface LayerRequest extends RestoreRequest {

@@ -1,11 +1,14 @@
+import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   CreateBucketCommand,
+  CreateMultipartUploadCommand,
   DeleteObjectCommand,
   GetBucketLifecycleConfigurationCommand,
   GetBucketPolicyCommand,
   GetPublicAccessBlockCommand,
+  ListMultipartUploadsCommand,
   ListObjectVersionsCommand,
   PutBucketLifecycleConfigurationCommand,
   PutBucketPolicyCommand,
@@ -26,9 +29,10 @@ import { Bucket } from '../../src/lake/s3/bucket.js';
 import { S3Connection } from '../../src/lake/s3/connection.js';
 import type { LakeUsage } from '../../src/lake/usage.js';
 import { publishBatch } from '../support/batches.js';
-import { runCli } from '../support/cli.js';
+import { runCli, startCli } from '../support/cli.js';
 import { lakeOn, openS3Lake } from '../support/s3-lake.js';
 import { clientOf, randomName } from '../support/s3-probe.js';
+import { startProxy } from '../support/s3-proxy.js';
 import { sandbox } from '../support/sandbox.js';
 import { type Moto, runPeer, startMoto } from './moto.js';
 
@@ -323,6 +327,71 @@ describe('the lake’s commands against moto', () => {
     expect(await sha()).toBe(1);
     // The files of the later publication went; their versions are still there.
     expect([code, json<object>().result]).toMatchObject([0, { state: 'complete', findings: [] }]);
+  });
+
+  test('an upload that was killed is found, and called off', async () => {
+    const { name, cwd, env, run, client } = await project();
+    expect((await run('lake', 'init', '--yes')).code).toBe(0);
+    // No probe of conditions stays, not even as a version.
+    for (const layer of layers) {
+      const versions = new ListObjectVersionsCommand({ Bucket: `${name}-${layer}` });
+      const { Versions, DeleteMarkers } = await client.send(versions);
+      expect([layer, Versions, DeleteMarkers]).toEqual([layer, undefined, undefined]);
+    }
+    const unfinished = async () => {
+      const list = new ListMultipartUploadsCommand({ Bucket: `${name}-raw` });
+      return ((await client.send(list)).Uploads ?? []).map(({ Key }) => Key);
+    };
+    const proxy = await startProxy(moto.endpoint);
+    await writeFile(join(cwd, 'large.bin'), randomBytes(40 * 1024 ** 2));
+    const upload = startCli(['lake', 'upload', 'large.bin', '--layer', 'raw'], {
+      cwd,
+      env: { ...env, AWS_ENDPOINT_URL: proxy.endpoint },
+    });
+    proxy.rules.push({
+      when: ({ query }) => query.get('partNumber') === '3',
+      fault: {
+        kind: 'before',
+        run: async () => {
+          upload.child.kill('SIGKILL');
+        },
+      },
+      times: 1,
+    });
+    expect((await upload.result).signal).toBe('SIGKILL');
+    await proxy.stop();
+    expect(await unfinished()).toEqual(['large.bin']);
+    // Of moto, every upload began in 2010; elsewhere it takes a day until one counts as dead.
+    const audit = (await run('lake', 'audit')).json<{ findings: AuditCheck[] }>().result;
+    expect(audit.findings.filter(({ check }) => check !== 'tls-only')).toEqual([
+      {
+        bucket: `${name}-raw`,
+        check: 'unfinished-uploads',
+        state: 'finding',
+        problem: expect.stringMatching(/^1 uploads that nobody completed/),
+        fix: expect.stringContaining('lake init'),
+      },
+    ]);
+    const plan = (await run('lake', 'init', '--yes')).json<Init>().result;
+    const names = plan.buckets.flatMap(({ actions }) => actions.map((action) => action.name));
+    expect(names).toEqual(['unfinished-uploads']);
+    expect(await unfinished()).toEqual([]);
+    // And the upload itself starts again.
+    expect((await run('lake', 'upload', 'large.bin', '--layer', 'raw')).code).toBe(0);
+  });
+
+  test('a publication calls off what killed runs of its batch left', async () => {
+    const { name, cwd, run, lake, client } = await project();
+    expect((await run('lake', 'init', '--yes')).code).toBe(0);
+    const id = '20260131_235959';
+    const Bucket = `${name}-gold`;
+    for (const batch of [id, '20260201_000000']) {
+      const Key = `batch=${batch}/fact_reviews.parquet`;
+      await client.send(new CreateMultipartUploadCommand({ Bucket, Key }));
+    }
+    await publishBatch(lake, id, join(cwd, 'scratch'));
+    const { Uploads } = await client.send(new ListMultipartUploadsCommand({ Bucket }));
+    expect(Uploads?.map(({ Key }) => Key)).toEqual(['batch=20260201_000000/fact_reviews.parquet']);
   });
 
   test('the policies let each role do its work, and nothing else', async () => {

@@ -36,7 +36,7 @@ export default class LakeInit extends ReviewopsCommand<InitResult> {
     if (unknown.size > 0) context.warn(unknownText([...unknown]));
     if (flags['dry-run']) return { ...plan, applied: false, conditionalWrites: null };
     if (count > 0) {
-      if (context.interactive) context.report({ type: 'notice', message: planText(plan.buckets) });
+      context.report({ type: 'notice', message: planText(plan.buckets) });
       const what = `${count} settings of ${plan.buckets.length} buckets will be changed.`;
       await context.confirmChange(what, { yes: flags.yes });
       await provision(buckets, plan, context.job);
@@ -58,7 +58,8 @@ export default class LakeInit extends ReviewopsCommand<InitResult> {
     if (buckets.every(({ actions }) => actions.length === 0)) {
       return `All ${buckets.length} buckets are as they should be; nothing was changed.`;
     }
-    return `${planText(buckets)}\n${applied ? 'Done.' : 'Nothing was changed.'}`;
+    if (!applied) return `${planText(buckets)}\nNothing was changed.`;
+    return 'Done.';
   }
 }
 

@@ -97,6 +97,8 @@ const networkCodes = [
   'ENETUNREACH',
   'ETIMEDOUT',
   'EPIPE',
+  // Plain HTTP where TLS is spoken, or the other way round.
+  'EPROTO',
   'UND_ERR_SOCKET',
 ];
 
@@ -144,7 +146,7 @@ function explain(
       'LAKE_CREDENTIALS_MISSING',
       `There are no AWS credentials for ${where}.`,
       options(
-        'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (environment or .env), or AWS_PROFILE, or run where a role gives them.',
+        'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (environment or .env), or AWS_PROFILE to a profile that ~/.aws has, or run where a role gives them.',
       ),
     );
   }
@@ -278,7 +280,8 @@ const isNetworkError = (error: SdkError): boolean =>
   /^(CERT_|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/.test(error.code ?? '') ||
   /socket hang up|ECONNRESET/.test(errorMessage(error));
 
-const reason = (error: SdkError): string =>
-  error.name === 'TimeoutError'
-    ? 'no answer in time'
-    : (error.code ?? `${error.name} (${error.message})`);
+function reason(error: SdkError): string {
+  if (error.name === 'TimeoutError') return 'no answer in time';
+  if (error.code === 'EPROTO') return 'it does not speak TLS (https in place of http?)';
+  return error.code ?? `${error.name} (${error.message})`;
+}
