@@ -79,7 +79,8 @@ export default class Health extends ReviewopsCommand<HealthResult> {
     const { checks, selectChecks } = await import('../health/catalogue.js');
     if (flags.list) return { list: checks.map(describeCheck) };
     const selected = selectChecks(flags.check ?? []);
-    this.#format = await formatter(flags.format, context);
+    const { healthFormatter } = await import('../cli/health-formats.js');
+    this.#format = await healthFormatter(flags.format, context.tool);
     const { healthLooker } = await import('../cli/health-looker.js');
     const look = await healthLooker(context, selected, flags['no-wake']);
     if (!flags.watch) return look(0);
@@ -130,21 +131,3 @@ function withInterval(argv: readonly string[]): string[] {
 }
 
 const describeCheck = ({ name, title, group }: Check) => ({ name, title, group });
-
-async function formatter(
-  format: (typeof formats)[number],
-  context: CommandContext,
-): Promise<Formatter> {
-  switch (format) {
-    case 'junit':
-      return (await import('../health/formats/junit.js')).junitText;
-    case 'nagios':
-      return (await import('../health/formats/nagios.js')).nagiosText;
-    case 'prometheus': {
-      const { prometheusText } = await import('../health/formats/prometheus.js');
-      return (report) => prometheusText(report, context.tool);
-    }
-    default:
-      return healthText;
-  }
-}

@@ -55,6 +55,13 @@ export async function promoteEverywhere(
   }
 }
 
+/** Hands the values out wherever that is possible; gives the sinks in which it is not. */
+export const promoteEach = (sinks: readonly Sink[], values: Values): Promise<string[]> =>
+  eachOf(sinks, async (sink) => {
+    await sink.promote(values);
+    await requireHeld(sink, 'current', values);
+  });
+
 /** Puts the old values back everywhere; gives the sinks in which that failed. */
 export const restoreEverywhere = (sinks: readonly Sink[], old: Values): Promise<string[]> =>
   eachOf(sinks, (sink) => sink.promote(old));

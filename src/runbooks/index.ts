@@ -26,6 +26,7 @@ export const catalogue: readonly CatalogueEntry[] = [
   { id: 'relation-not-found', load: async () => (await import('./relation-not-found.js')).default },
   { id: 'rotate-aws', load: async () => (await import('./rotate-aws.js')).default },
   { id: 'rotate-database', load: async () => (await import('./rotate-database.js')).default },
+  { id: 'rotate-password', load: async () => (await import('./rotate-password.js')).default },
   { id: 's3-errors', load: async () => (await import('./s3-errors.js')).default },
   { id: 'silver-missing', load: async () => (await import('./silver-missing.js')).default },
   { id: 'slow-at-peak', load: async () => (await import('./slow-at-peak.js')).default },

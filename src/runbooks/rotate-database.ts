@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineRunbook } from './engine/definition.js';
+import { checkGap } from './support/database-logins.js';
 import {
-  checkGap,
   checkManagement,
   lock,
   oldSessions,

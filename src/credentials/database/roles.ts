@@ -114,16 +114,20 @@ export async function endSessions(client: DatabaseClient, role: string): Promise
   return rows.filter(({ told }) => told).length;
 }
 
-/** Lets the role log in with the password of this verifier, and with no other. */
+/** Sets the password of this verifier; with `login`, which takes more than one's own rights, lets the role log in. */
 export async function setPassword(
   client: DatabaseClient,
   role: string,
   verifier: string,
-  validUntil: Date | undefined,
+  { login, validUntil }: { login: boolean; validUntil?: Date | undefined },
 ): Promise<void> {
   // Statements about roles take no parameters; a verifier holds no quote.
-  const until = validUntil === undefined ? '' : ` VALID UNTIL '${validUntil.toISOString()}'`;
-  await client.execute(`ALTER ROLE ${quoteIdentifier(role)} LOGIN PASSWORD '${verifier}'${until}`);
+  const options = [
+    ...(login ? ['LOGIN'] : []),
+    `PASSWORD '${verifier}'`,
+    ...(validUntil === undefined ? [] : [`VALID UNTIL '${validUntil.toISOString()}'`]),
+  ];
+  await client.execute(`ALTER ROLE ${quoteIdentifier(role)} ${options.join(' ')}`);
 }
 
 export const setLogin = (client: DatabaseClient, role: string, login: boolean): Promise<number> =>

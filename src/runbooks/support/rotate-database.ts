@@ -1,5 +1,5 @@
 import { type Alternates, align, repairsOf } from '../../credentials/database/alignment.js';
-import { canLogIn, type LoginOptions, logIn } from '../../credentials/database/login.js';
+import { canLogIn, logIn } from '../../credentials/database/login.js';
 import { loginOf, withLogin } from '../../credentials/database/login-url.js';
 import {
   endSessions,
@@ -10,23 +10,25 @@ import {
   setPassword,
 } from '../../credentials/database/roles.js';
 import { scramVerifier } from '../../credentials/database/scram.js';
-import { readLedger } from '../../credentials/ledger.js';
 import {
   type Rotation,
   removeRotation,
   requireNoOther,
-  type Values,
   writeRotation,
 } from '../../credentials/record.js';
 import { generatePassword } from '../../credentials/secret.js';
-import { currentValues } from '../../credentials/store.js';
-import { type DatabaseClient, withClient } from '../../database/client.js';
-import type { DatabaseTarget } from '../../database/target.js';
-import { externalTarget } from '../../database/url.js';
-import { failed, invalid, isOperatorError, refused } from '../../system/errors.js';
+import { failed, invalid, refused } from '../../system/errors.js';
 import type { Finding, JsonObject, Readiness, Verified } from '../engine/definition.js';
 import type { Plan, PlanTarget } from '../engine/plan.js';
 import type { AnyContext } from './context.js';
+import {
+  adminVariable,
+  asAdmin,
+  currentUrl,
+  loginOptions,
+  settingsOf,
+  urlOf,
+} from './database-logins.js';
 import {
   hoursAfter,
   mustRotation,
@@ -40,55 +42,6 @@ import { goneBack, storeFresh } from './rotation-sinks.js';
 import { hideValues } from './secrets.js';
 
 const kind = 'database';
-
-const settingsOf = (context: AnyContext) => context.services.config.credentials.database;
-
-const loginOptions = ({ services, signal }: AnyContext): LoginOptions => ({
-  settings: services.config.database,
-  signal,
-});
-
-export const adminVariable = 'REVIEWOPS_DATABASE_ADMIN_URL';
-
-/** The connection that manages roles: of its own URL where one is set. */
-async function adminTarget(context: AnyContext): Promise<DatabaseTarget> {
-  const { lookup } = await context.services.surroundings();
-  const admin = lookup(adminVariable)?.value;
-  if (admin === undefined) return context.services.database();
-  const target = externalTarget(admin);
-  return context.readOnly ? { ...target, readOnly: true } : target;
-}
-
-async function asAdmin<T>(
-  context: AnyContext,
-  work: (client: DatabaseClient) => Promise<T>,
-): Promise<T> {
-  const { services, signal, readOnly } = context;
-  const options = {
-    purpose: 'rotate credential',
-    settings: services.config.database,
-    signal,
-    readOnly,
-  };
-  return withClient(await adminTarget(context), options, work);
-}
-
-/** The URL that consumers log in with now. */
-async function currentUrl(context: AnyContext): Promise<string> {
-  const { variable } = settingsOf(context);
-  const { lookup } = await context.services.surroundings();
-  const held = await currentValues(await sinksOf(context, kind), [variable]);
-  const url = held?.[variable] ?? lookup(variable)?.value ?? (await context.services.databaseUrl());
-  if (url === undefined) {
-    throw refused(
-      'NOTHING_TO_ROTATE',
-      'No database URL is handed out: the password of the embedded server is known to this machine only.',
-      { hint: `Put ${variable} into a sink (credentials.database.sinks), or set it in .env.` },
-    );
-  }
-  hideValues(context, { [variable]: url, password: loginOf(url).password ?? url });
-  return url;
-}
 
 /** Who takes over from whom. */
 async function alternates(context: AnyContext): Promise<Alternates & { url: string }> {
@@ -134,48 +87,6 @@ export async function checkManagement(context: AnyContext): Promise<Finding> {
     });
   }
   return { state: 'ok', summary: `${active} is in use; ${next} takes over.` };
-}
-
-export async function checkGap(context: AnyContext): Promise<Finding> {
-  const { minimumGapHours } = settingsOf(context);
-  const last = await lastRotation(context);
-  if (last === undefined) return { state: 'ok', summary: 'No rotation is known.' };
-  const free = hoursAfter(last, minimumGapHours);
-  if (free.getTime() > context.services.now().getTime()) {
-    throw refused(
-      'ROTATED_RECENTLY',
-      `The last rotation was at ${last}; the next one may begin at ${free.toISOString()}.`,
-      {
-        hint: 'Consumers that have not read the new login yet would lose the old one, too. Wait until then (credentials.database.minimumGapHours).',
-      },
-    );
-  }
-  return { state: 'ok', summary: `The last one was at ${last}.` };
-}
-
-/** Of this state directory, or of another one that works on the same database. */
-async function lastRotation(context: AnyContext): Promise<string | undefined> {
-  const ours = (await readLedger(context.services.home)).find(
-    (entry) => entry.kind === kind && entry.by === 'rotation',
-  )?.madeAt;
-  let theirs: string | undefined;
-  try {
-    const rows = await asAdmin(context, (client) =>
-      client.query<{ at: Date | null }>(
-        `SELECT max(started_at) AS at FROM maintenance.runbook_runs
-         WHERE runbook = 'rotate-database' AND state NOT IN ('refused', 'aborted') AND NOT dry_run AND run_id <> $1`,
-        [context.runId],
-      ),
-    );
-    theirs = rows[0]?.at?.toISOString();
-  } catch (error) {
-    // The table may not be there, or not be ours to read; the ledger is what we have then.
-    if (!isOperatorError(error) || error.code === 'INTERRUPTED') throw error;
-  }
-  return [ours, theirs]
-    .filter((at) => at !== undefined)
-    .sort()
-    .at(-1);
 }
 
 export async function planAlternating(context: AnyContext): Promise<Plan> {
@@ -255,9 +166,6 @@ async function begun(context: AnyContext): Promise<Rotation> {
   return rotation;
 }
 
-const urlOf = (context: AnyContext, values: Values | undefined): string =>
-  values?.[settingsOf(context).variable] ?? '';
-
 export async function prepare(context: AnyContext): Promise<JsonObject> {
   await begun(context);
   const allowed = new Set(
@@ -299,9 +207,9 @@ async function passwordSet(context: AnyContext): Promise<Rotation> {
     await asAdmin(context, async (client) => {
       const ends = (await readRoles(client, [rotation.from])).get(rotation.from)?.validUntil;
       const days = context.services.config.health.passwordDays.critical;
-      const until =
+      const validUntil =
         ends == null || days === null ? undefined : hoursAfter(context.services.now(), days * 24);
-      await setPassword(client, to, await scramVerifier(secret), until);
+      await setPassword(client, to, await scramVerifier(secret), { login: true, validUntil });
     });
   }
   return note(context, rotation, 'created');

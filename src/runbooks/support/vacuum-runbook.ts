@@ -4,16 +4,13 @@ import {
   actId,
   actRefresh,
   actVacuum,
-  checkSpace,
-  findHolders,
-  lookAtTables,
-  planVacuum,
-  type VacuumInput,
-  vacuumInputs,
   verifyCheckpoint,
   verifyRefresh,
   verifyVacuum,
-} from './vacuum.js';
+} from './vacuum-acts.js';
+import { checkSpace, findHolders, lookAtTables } from './vacuum-checks.js';
+import { planVacuum } from './vacuum-plan.js';
+import { type VacuumInput, vacuumInputs } from './vacuum-tables.js';
 
 const tableText = ({ tables }: VacuumInput): string => tables?.[0] ?? 'amazon.review';
 

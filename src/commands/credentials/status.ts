@@ -1,0 +1,96 @@
+import { Flags } from '@oclif/core';
+import { ReviewopsCommand } from '../../cli/command.js';
+import type { CommandContext } from '../../cli/context.js';
+import { renderTable } from '../../cli/table.js';
+import { paint, type Style, type Terminal } from '../../cli/terminal.js';
+import type { StatusReport } from '../../credentials/status.js';
+import { ExitCode } from '../../system/errors.js';
+
+const formats = ['text', 'junit', 'prometheus', 'nagios'] as const;
+
+const styles: Partial<Record<string, Style>> = {
+  ok: 'green',
+  warning: 'yellow',
+  unknown: 'yellow',
+  critical: 'red',
+};
+
+export default class CredentialsStatus extends ReviewopsCommand<StatusReport> {
+  static override summary = 'Age, state, last use and next rotation of each credential.';
+  static override description =
+    'Access keys of AWS and logins of the database, against health.accessKeyDays (warns from 35 days, critical from 45) and health.passwordDays (60, 90). Ends with status 1 when one of them is due. Never shows a secret.';
+  static override examples = [
+    '<%= config.bin %> credentials status',
+    '<%= config.bin %> credentials status --format prometheus',
+  ];
+  static override flags = {
+    format: Flags.option({
+      options: formats,
+      default: 'text' as const,
+      description: 'How it is written; those of `health`.',
+    })(),
+  };
+
+  #format: ((report: StatusReport) => string) | undefined;
+
+  override async execute(context: CommandContext): Promise<StatusReport> {
+    const { flags } = this.input(CredentialsStatus);
+    const [{ servicesOf }, { credentialStatus }, { lookingContext }, { asHealthReport }] =
+      await Promise.all([
+        import('../../cli/runbook-services.js'),
+        import('../../runbooks/support/credential-status.js'),
+        import('../../runbooks/support/looking.js'),
+        import('../../credentials/status.js'),
+      ]);
+    const started = performance.now();
+    const at = context.now();
+    const looking = lookingContext(await servicesOf(context), context.signal, context.warn);
+    const report = await credentialStatus(looking);
+    if (flags.format !== 'text') {
+      const { healthFormatter } = await import('../../cli/health-formats.js');
+      const format = await healthFormatter(flags.format, context.tool);
+      const health = asHealthReport(report, at, (performance.now() - started) / 1000);
+      this.#format = () => format(health, context.terminal);
+    }
+    return report;
+  }
+
+  override render(report: StatusReport, terminal: Terminal): string {
+    if (this.#format !== undefined) return this.#format(report);
+    const { credentials, rotations } = report;
+    if (credentials.length === 0) {
+      return 'There is nothing to rotate: the database is embedded, and the lake is on this machine.';
+    }
+    const table = renderTable(
+      [
+        { name: 'state' },
+        { name: 'kind' },
+        { name: 'id' },
+        { name: 'age', align: 'right' },
+        { name: 'last used' },
+        { name: 'next rotation' },
+        { name: '' },
+      ],
+      credentials.map(({ state, kind, id, ageDays, lastUsedAt, nextDue, summary }) => [
+        paint(terminal, styles[state] ?? 'dim', state),
+        kind,
+        id,
+        ageDays === null ? '' : `${Math.floor(ageDays)} d`,
+        lastUsedAt ?? '',
+        nextDue?.slice(0, 10) ?? '',
+        summary,
+      ]),
+      terminal,
+    );
+    const lines = rotations.map(({ kind, from, to, state, reason, runId, due }) => {
+      const when = due === null ? '' : ` Due ${due}.`;
+      return `Under way: ${kind}, ${from} → ${to ?? 'a new one'} (${state}, ${runId}). ${reason ?? ''}${when}\nnext: reviewops credentials rotate ${kind} --continue`;
+    });
+    return [table, ...(lines.length === 0 ? [] : ['', ...lines])].join('\n');
+  }
+
+  protected override exitCode({ credentials }: StatusReport): ExitCode {
+    const due = credentials.some(({ state }) => state === 'warning' || state === 'critical');
+    return due ? ExitCode.failed : ExitCode.done;
+  }
+}

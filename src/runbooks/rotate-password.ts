@@ -1,0 +1,132 @@
+import { z } from 'zod';
+import { defineRunbook } from './engine/definition.js';
+import { checkGap } from './support/database-logins.js';
+import {
+  byNeon,
+  checkLogin,
+  planPassword,
+  proveLogin,
+  rehearse,
+  resetPassword,
+  switchPassword,
+  undoRehearse,
+  undoSwitch,
+  verifyRehearsed,
+  verifySwitched,
+} from './support/rotate-password.js';
+import { checkSinks, finish, verifyFinished } from './support/rotation-sinks.js';
+
+const kind = 'database';
+
+export default defineRunbook({
+  id: 'rotate-password',
+  title: 'Change the password of the only login of the database',
+  summary:
+    'One role keeps its name and gets a new password: set here, or reset by Neon. Who connects between the change and the next reading of the sinks is refused; two roles that alternate (rotate-database) have no such gap.',
+  symptoms: [
+    'the database password has leaked and there is only one role',
+    'password reset in Neon',
+    'change the database password now',
+  ],
+  tags: ['database', 'credentials', 'security', 'neon'],
+  roles: ['admin'],
+  risk: 'change',
+  inputs: z.strictObject({}),
+  targets: () => ['credential=database'],
+  steps: [
+    {
+      kind: 'check',
+      id: 'login',
+      title: 'Who is logged in?',
+      why: 'The role that the sinks hand out, as the server knows it.',
+      manual: () => 'psql "$NEON_DB_URL" -c "SELECT session_user"',
+      must: true,
+      run: checkLogin,
+    },
+    {
+      kind: 'check',
+      id: 'gap',
+      title: 'Is the last rotation long enough ago?',
+      why: 'Consumers need time to read what is handed out.',
+      manual: () => 'reviewops credentials status',
+      must: true,
+      run: checkGap,
+    },
+    {
+      kind: 'check',
+      id: 'sinks',
+      title: 'Can every sink be written?',
+      why: 'A sink that fails after the password was changed is how people lock themselves out.',
+      manual: () => 'ls -l .env',
+      must: true,
+      run: (context) => checkSinks(context, kind),
+    },
+    {
+      kind: 'plan',
+      id: 'plan',
+      title: 'Name the role, the sinks, and the gap',
+      why: 'Branches of Neon that were made from this one keep the old password; they are named.',
+      manual: () => 'reviewops credentials rotate database --dry-run',
+      run: planPassword,
+    },
+    {
+      kind: 'approve',
+      id: 'approve',
+      title: 'Approve the change and its gap',
+      why: 'Choose a time at which nobody connects.',
+      manual: () => 'reviewops credentials rotate database --yes',
+      name: ({ plan }) => String(plan?.totals.role ?? 'database'),
+      question: ({ plan }) => `${plan?.summary}`,
+    },
+    {
+      kind: 'act',
+      id: 'store',
+      title: 'Write to every sink, beside what it hands out',
+      why: 'The new password where we make it; where Neon makes it, the old one as a rehearsal. A sink that fails stops the run here, and nothing has changed.',
+      manual: () => 'reviewops credentials status',
+      run: rehearse,
+      verify: verifyRehearsed,
+      undo: undoRehearse,
+    },
+    {
+      kind: 'act',
+      id: 'switch',
+      title: 'Change the password and hand it out',
+      why: 'One transaction: when a sink fails, the old password stays. The server is told a SCRAM verifier computed here.',
+      manual: () => 'psql "$NEON_DB_URL" -c "\\password"',
+      when: (context) => (byNeon(context) ? 'Neon makes the password.' : true),
+      run: switchPassword,
+      verify: verifySwitched,
+      undo: undoSwitch,
+    },
+    {
+      kind: 'act',
+      id: 'reset',
+      title: 'Have Neon reset the password, and hand it out',
+      why: 'The old one is dead at once. A lost answer is asked for again; the new password is kept, sealed, until every sink has it.',
+      manual: () =>
+        'curl -X POST -H "Authorization: Bearer $NEON_API_KEY" https://console.neon.tech/api/v2/projects/PROJECT/branches/BRANCH/roles/ROLE/reset_password',
+      when: (context) => (byNeon(context) ? true : 'The password is made here.'),
+      run: resetPassword,
+      verify: verifySwitched,
+    },
+    {
+      kind: 'check',
+      id: 'prove',
+      title: 'Does the new password work?',
+      why: 'Several times in a row: one success proves nothing.',
+      manual: () => 'psql "$NEON_DB_URL" -c "SELECT 1"',
+      must: true,
+      run: proveLogin,
+    },
+    {
+      kind: 'act',
+      id: 'finish',
+      title: 'Forget the secrets of the rotation',
+      why: 'What was kept for taking it back is removed; that it happened stays known.',
+      manual: () => 'reviewops credentials status',
+      run: (context) => finish(context, kind),
+      verify: (context) => verifyFinished(context, kind),
+    },
+  ],
+});
