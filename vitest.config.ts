@@ -24,6 +24,8 @@ const long = [
   'test/e2e/health.test.ts',
   'test/e2e/maintenance.test.ts',
   'test/e2e/runbook-repairs.test.ts',
+  'test/e2e/tui-terminal.test.ts',
+  'test/e2e/tui-walks.test.ts',
 ];
 
 export default defineConfig({

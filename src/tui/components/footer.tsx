@@ -1,8 +1,8 @@
 import { Box } from 'ink';
 import type { ReactElement } from 'react';
-import type { Binding } from '../keys.js';
+import type { Action, Binding } from '../keys.js';
 import { bindingsOf } from '../state/contexts.js';
-import { type Model, shown } from '../state/model.js';
+import { isRunning, type Model, shown } from '../state/model.js';
 import { keyName } from '../view/key-names.js';
 import { listView } from '../view/layout.js';
 import { type Line, span, widthOfLine } from '../view/line.js';
@@ -49,13 +49,14 @@ function statusLine(model: Model): Line {
   return [span(last === undefined ? '' : `$ ${last}`, 'dim')];
 }
 
-/** As many keys as there is room for; the help, which has all, always. */
+/** As many keys as there is room for; the help, which has all, always, and how to stop a run. */
 function keysLine(model: Model): Line {
   const shown = bindingsOf(model).filter(({ quiet, keys }) => quiet !== true && keys.length > 0);
-  const help = shown.filter(({ action }) => action === 'help').flatMap(keyLine);
+  const always = new Set<Action>(isRunning(model) ? ['stop', 'help'] : ['help']);
+  const help = shown.filter(({ action }) => always.has(action)).flatMap(keyLine);
   let room = model.size.columns - widthOfLine(help);
   const others = shown
-    .filter(({ action }) => action !== 'help')
+    .filter(({ action }) => action !== 'stop' && !always.has(action))
     .map(keyLine)
     .filter((one) => {
       room -= widthOfLine(one);

@@ -3,6 +3,7 @@ import { checkForm, starts } from '../state/form.js';
 import { type Model, shown } from '../state/model.js';
 import { outputOf } from '../state/output.js';
 import { choicesOf, promptText } from '../state/overlays.js';
+import type { RunView } from '../state/run.js';
 import { clean } from '../text.js';
 import { instructionOf, listView } from '../view/layout.js';
 import { type Line, textOf } from '../view/line.js';
@@ -124,11 +125,15 @@ function runNews(before: Model | undefined, now: Model): string[] {
   if (now.answer?.problem !== undefined && now.answer.problem !== before?.answer?.problem) {
     lines.push(now.answer.problem);
   }
-  if (run.phase === 'ended' && old?.phase !== 'ended') {
+  if (hasEnded(run) && (old === undefined || !hasEnded(old))) {
     lines.push('', ...reportLines(run, unbounded).map((line) => withoutSign(textOf(line))));
   }
   return lines;
 }
+
+/** The report is there, or what came in its place. */
+const hasEnded = ({ report, failure }: RunView): boolean =>
+  report !== undefined || failure !== undefined;
 
 function questionLines(question: Question): string[] {
   if (question.type === 'manual') return [question.instruction, instructionOf(question)];

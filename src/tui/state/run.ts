@@ -163,7 +163,8 @@ function advance(run: RunView, event: RunEvent, at: number): RunView {
     case 'step.finished':
       return change(logged, event.result.id, { state: event.result.state, result: event.result });
     case 'run.finished':
-      return { ...logged, state: event.state, phase: 'ended', question: undefined, endedAt: at };
+      // The run has its report, and the database its journal, a moment later.
+      return { ...logged, state: event.state, question: undefined };
     default:
       return logged;
   }

@@ -99,7 +99,7 @@ export class InkFace implements Face {
 
   #draw(): void {
     this.#cancel();
-    if (this.#closed || this.#model === undefined) return;
+    if (this.#closed || !this.#session.active || this.#model === undefined) return;
     const { theme } = this.#options;
     const frame = this.#ink.render(<App model={this.#model} theme={theme} />, this.#model.size);
     this.#painter.paint(frame);

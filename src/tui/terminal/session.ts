@@ -64,6 +64,11 @@ export class TerminalSession {
     this.#input.pause();
   }
 
+  /** Whether the screen is ours: not while the shell has it back. */
+  get active(): boolean {
+    return this.#entered;
+  }
+
   /** Stops the process as Ctrl-Z does elsewhere; `fg` comes back here. */
   suspend(): void {
     this.#onStop();

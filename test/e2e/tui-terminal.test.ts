@@ -1,0 +1,316 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { runCli } from '../support/cli.js';
+import {
+  keys,
+  openTerminal,
+  type TerminalOptions,
+  type TestTerminal,
+} from '../support/terminal.js';
+import { writeWalk } from '../support/walk-runbook.js';
+
+const launcher = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
+
+describe('the full screen and its terminal', () => {
+  let directory: string;
+  const open: TestTerminal[] = [];
+
+  const terminal = (args: string[] = [], options: Partial<TerminalOptions> = {}): TestTerminal => {
+    const { env = {}, ...rest } = options;
+    const opened = openTerminal(args, {
+      cwd: directory,
+      columns: 80,
+      rows: 24,
+      env: { REVIEWOPS_OPERATOR: 'ada', ...env },
+      ...rest,
+    });
+    open.push(opened);
+    return opened;
+  };
+
+  /** The state of the last run, as the journal has it. */
+  const lastRun = async (): Promise<{ runId: string; state: string; entries: string }> => {
+    const runs = join(directory, '.reviewops', 'runs');
+    const names = (await readdir(runs)).filter((name) => name.endsWith('.jsonl')).sort();
+    const name = names.at(-1) ?? '';
+    const entries = await readFile(join(runs, name), 'utf8');
+    const { json } = await runCli(['runbook', 'history', '--json'], { cwd: directory });
+    const [run] = json<{ runs: { runId: string; state: string }[] }>().result.runs;
+    return { runId: name.replace('.jsonl', ''), state: run?.state ?? '', entries };
+  };
+
+  /** From the first screen to the question of the sample. */
+  const toQuestion = async (screen: TestTerminal): Promise<void> => {
+    await screen.see('corrupt-batch');
+    screen.type('/');
+    await screen.see('What do you see?');
+    await screen.enter('tests want');
+    screen.type(keys.enter);
+    await screen.see(/▸ sample-walk/);
+    screen.type(keys.enter);
+    await screen.see('Steps (');
+    screen.type(keys.enter);
+    await screen.see('name:');
+    screen.type(`${keys.down}${keys.down}${keys.enter}`);
+    await screen.see('Answer:');
+  };
+
+  const toAct = async (screen: TestTerminal): Promise<void> => {
+    await toQuestion(screen);
+    await screen.enter('sample 3');
+    screen.type(keys.enter);
+    await screen.see(/Touch the thin\S* +running/);
+  };
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'reviewops-terminal-'));
+    await writeWalk(directory);
+  });
+  afterEach(async () => {
+    for (const one of open.splice(0)) one.dispose();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  it('asks for name and count, records who said what, and leaves the terminal as it was', async () => {
+    const screen = terminal();
+    await toQuestion(screen);
+    await screen.enter('yes');
+    screen.type(keys.enter);
+    await screen.see('Not an answer: sample 3, no or later.');
+    await screen.enter('sample 3');
+    screen.type(keys.enter);
+    await screen.see(/Touch the thin\S* +running/);
+    screen.type('n');
+    await screen.see('Note for the journal');
+    await screen.enter('the disk was full');
+    screen.type(keys.enter);
+    await screen.see('Noted.');
+    await writeFile(join(directory, 'go'), '');
+    await screen.see('Say what you did');
+    await screen.see('Answer:');
+    await screen.enter('told them by phone');
+    screen.type(keys.enter);
+    await screen.see('The run succeeded.');
+    const { entries, state } = await lastRun();
+    expect(state).toBe('succeeded');
+    expect(entries).toContain('"how":"typed name and count"');
+    expect(entries).toMatch(/"type":"note","by":"ada","text":"the disk was full"/);
+    expect(entries).toContain('told them by phone');
+    screen.type('q');
+    expect((await screen.ended).exitCode).toBe(0);
+    const given = screen.raw().slice(screen.raw().lastIndexOf('\u001b[?25h'));
+    expect(given).toContain('\u001b[?1049l');
+    expect(screen.screen()).toContain('sample-walk succeeded');
+  });
+
+  it('drops keys that were typed before the question was there', async () => {
+    const screen = terminal();
+    await screen.see('corrupt-batch');
+    screen.type('/');
+    await screen.see('What do you see?');
+    await screen.enter('tests want');
+    // All in one: the keys after the start reach the program before its question does.
+    screen.type(
+      `${keys.enter}${keys.enter}${keys.enter}${keys.down}${keys.down}${keys.enter}sample 3${keys.enter}`,
+    );
+    await screen.see('Answer:');
+    expect(screen.screen()).not.toContain('sample 3\n');
+    expect((await lastRun()).entries).not.toContain('approval.given');
+  });
+
+  it('skips a manual step with a reason', async () => {
+    await writeFile(join(directory, 'go'), '');
+    const screen = terminal();
+    await toQuestion(screen);
+    await screen.enter('sample 3');
+    screen.type(keys.enter);
+    await screen.see('Say what you did');
+    await screen.see('Answer:');
+    screen.type(keys.tab);
+    await screen.see('Tab leads to the answer.');
+    screen.type('S');
+    await screen.see('Why is tell skipped?');
+    await screen.enter('nobody is awake');
+    screen.type(keys.enter);
+    await screen.see('The run succeeded.');
+    expect((await lastRun()).entries).toContain('Skipped by ada: nobody is awake');
+  });
+
+  it('Ctrl-C stops at a safe point; the run is resumed from the first screen', async () => {
+    const screen = terminal();
+    await toAct(screen);
+    screen.type(keys.ctrlC);
+    await screen.see('The run interrupted.');
+    expect((await lastRun()).state).toBe('interrupted');
+    await writeFile(join(directory, 'go'), '');
+    screen.type('r');
+    await screen.see('Say what you did');
+    await screen.see('Answer:');
+    await screen.enter('told');
+    screen.type(keys.enter);
+    await screen.see('The run succeeded.');
+  });
+
+  it('killed in the middle: the next start finds it interrupted and goes on with it', async () => {
+    const killed = terminal();
+    await toAct(killed);
+    killed.pty.kill('SIGKILL');
+    await killed.ended;
+    await writeFile(join(directory, 'go'), '');
+    const screen = terminal();
+    await screen.see('To go on with (1)');
+    screen.type('3');
+    await screen.see(/▸ \? interrupted +sample-walk/);
+    screen.type(keys.enter);
+    await screen.see('Say what you did');
+    await screen.see('Answer:');
+    await screen.enter('told');
+    screen.type(keys.enter);
+    await screen.see('The run succeeded.');
+    expect((await lastRun()).entries).toContain('"type":"run.resumed"');
+  });
+
+  it('a closed terminal: the run is journaled as interrupted', async () => {
+    const screen = terminal();
+    await toAct(screen);
+    screen.pty.kill('SIGHUP');
+    await screen.ended;
+    const { state, entries } = await lastRun();
+    expect(state).toBe('interrupted');
+    // It ended by itself, at its safe point: nobody had to find it.
+    expect(entries).toContain('"state":"interrupted"');
+    expect(entries).not.toContain('Its process ended without a word.');
+  });
+
+  it('leaves while a run goes on only after that was typed', async () => {
+    const screen = terminal();
+    await toAct(screen);
+    screen.type('q');
+    await screen.see('A run goes on.');
+    screen.type(keys.enter);
+    await screen.see('Type exactly: leave');
+    await screen.enter('leave');
+    screen.type(keys.enter);
+    expect((await screen.ended).exitCode).toBe(130);
+    expect(screen.screen()).toContain('runbook resume run_');
+    expect((await lastRun()).state).toBe('interrupted');
+  });
+
+  it('Ctrl-Z gives the shell back, fg the screen', async () => {
+    const screen = terminal([], { command: ['bash', '--norc', '-i'], env: { PS1: 'shell> ' } });
+    await screen.see('shell>');
+    screen.type(`${process.execPath} ${launcher}\r`);
+    await screen.see('corrupt-batch');
+    screen.type(keys.ctrlZ);
+    await screen.see(/Stopped/);
+    screen.type('echo $((6*7))\r');
+    await screen.see('42');
+    screen.type('fg\r');
+    await screen.see(/▸ corrupt-batch/);
+    screen.type('j');
+    await screen.see(/▸ database-connection/);
+    screen.type('q');
+    await screen.see(/shell>$/);
+  });
+
+  it('is drawn whole after every resize; too small, it says so and waits', async () => {
+    const screen = terminal();
+    await toQuestion(screen);
+    screen.resize(250, 80);
+    await screen.see(/^.{200}/m);
+    expect(screen.screen()).toContain('Answer:');
+    screen.resize(60, 12);
+    await screen.see('This terminal has 60×12; at least 80×24 are needed.');
+    screen.type('sample 3\r');
+    screen.resize(80, 24);
+    await screen.see('Answer:');
+    expect(screen.screen()).not.toContain('Answer: sample');
+    for (let columns = 80; columns < 120; columns += 3) screen.resize(columns, 24 + (columns % 7));
+    screen.resize(100, 30);
+    await screen.see('Answer:');
+    expect(screen.screen().split('\n')[0]).toMatch(/^reviewops {2}Home › sample-walk/);
+    await screen.enter('later');
+    screen.type(keys.enter);
+    await screen.see('The run waiting.');
+  });
+
+  it('shows hostile data harmlessly', async () => {
+    const screen = terminal();
+    await toQuestion(screen);
+    screen.type(`${keys.tab}3`);
+    await screen.see('noise │');
+    screen.type(`${keys.tab}g`);
+    await screen.see(/\\u001b\]0;owned\\u0007/);
+    const text = screen.screen();
+    expect(text).toContain('\\u001b[2J');
+    expect(text).toContain('\\u202egnp.exe');
+    // The frame stands where it stood: every line has its rule in the same column.
+    const lines = text.split('\n').slice(1, 20);
+    for (const line of lines) expect(line[29]).toBe('│');
+    expect(screen.raw()).not.toContain('\u001b]0;');
+  });
+
+  it('does without colours', async () => {
+    const screen = terminal([], { env: { NO_COLOR: '1' } });
+    await screen.see('corrupt-batch');
+    // Weight and reversal only.
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: that is how styles begin
+    const styles = screen.raw().matchAll(/\u001b\[([\d;]+)m/g);
+    const codes = new Set([...styles].map(([, code]) => code));
+    for (const code of codes) expect(['0', '1', '2', '7', '22', '27']).toContain(code);
+  });
+
+  it('read-only: the engine refuses, until somebody types otherwise', async () => {
+    const screen = terminal(['--read-only']);
+    await screen.see('READ-ONLY');
+    await screen.see('corrupt-batch');
+    screen.type(':');
+    await screen.enter('sample-walk');
+    screen.type(keys.enter);
+    await screen.see('Steps (');
+    screen.type(keys.enter);
+    await screen.see('name:');
+    screen.type(`${keys.down}${keys.down}${keys.enter}`);
+    await screen.see('this session is read-only');
+    screen.type(':');
+    await screen.enter('allow-changes');
+    screen.type(keys.enter);
+    await screen.see('Type allow changes');
+    await screen.enter('allow changes');
+    screen.type(keys.enter);
+    await screen.lose('READ-ONLY');
+  });
+
+  it('without a terminal: help as ever, and an error for the command', async () => {
+    const help = await runCli([], { cwd: directory });
+    expect([help.code, help.stdout]).toEqual([0, expect.stringContaining('USAGE')]);
+    const { code, stderr } = await runCli(['tui'], { cwd: directory });
+    expect([code, stderr]).toEqual([2, expect.stringContaining('NO_TERMINAL')]);
+  });
+
+  it('says the same in lines, for screen readers', async () => {
+    await writeFile(join(directory, 'go'), '');
+    const screen = terminal(['--screen-reader'], { columns: 120, rows: 60 });
+    await screen.see('corrupt-batch');
+    screen.type('/ tests want a walk\r');
+    await screen.see(/1\. sample-walk/);
+    screen.type('1\r');
+    await screen.see('Type start for its inputs');
+    screen.type('start\r');
+    await screen.see('Input name (string');
+    screen.type('\r');
+    await screen.see('Type look or run');
+    screen.type('run\r');
+    await screen.see('Type sample 3 to approve');
+    screen.type('sample 3\r');
+    await screen.see('Say what you did');
+    screen.type('told them\r');
+    await screen.see(/^succeeded/m);
+    expect(screen.raw()).not.toContain('\u001b[');
+    screen.type('quit\r');
+    expect((await screen.ended).exitCode).toBe(0);
+  });
+});

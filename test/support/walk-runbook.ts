@@ -1,0 +1,105 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Text that would take over a terminal which obeys it, and text that takes more room than it seems. */
+export const hostile = {
+  title: '\u001b]0;owned\u0007',
+  clear: '\u001b[2J\u001b[H',
+  rightToLeft: '\u202egnp.exe\u202c שלום',
+  wide: '一二三四五 🇩🇪 👩‍👩‍👧 ❤️',
+  long: 'x'.repeat(3000),
+};
+
+export interface WalkOptions {
+  /** Lines that its first check prints. */
+  lines?: number;
+  /** Targets of its plan. */
+  targets?: number;
+}
+
+/**
+ * A runbook of the operator's own, `sample-walk`, in a directory: a noisy check, a plan, an approval by name
+ * and count, an act that waits until the file `go` is there, a manual step, and a proof.
+ */
+export async function writeWalk(directory: string, options: WalkOptions = {}): Promise<void> {
+  const { lines = 5, targets = 3 } = options;
+  const noise = Object.values(hostile)
+    .map((text) => JSON.stringify(text).slice(1, -1))
+    .join('\\n');
+  const runbook = {
+    id: 'sample-walk',
+    title: 'A walk for the tests',
+    summary: 'Looks, plans, asks, waits and proves.',
+    symptoms: ['the tests want a walk'],
+    tags: ['sample'],
+    roles: ['data-engineer'],
+    risk: 'destroy',
+    inputs: {
+      name: { description: 'Whatever it is called', default: 'sample', pattern: '^[a-z]+$' },
+    },
+    targets: ['walk=sample'],
+    steps: [
+      {
+        kind: 'check',
+        id: 'noise',
+        title: 'What does it print?',
+        why: `Names may hold anything: ${hostile.clear}${hostile.rightToLeft}${hostile.wide}`,
+        shell: [
+          process.execPath,
+          '-e',
+          `console.log("${noise}"); for (let i = 0; i < ${lines}; i++) console.log("line " + i + " of the noise");`,
+        ],
+      },
+      {
+        kind: 'plan',
+        id: 'plan',
+        title: 'What is touched',
+        why: 'Nothing else.',
+        targets: Array.from({ length: targets }, (_, index) => ({
+          type: 'thing',
+          name: `thing-${index + 1}`,
+          action: 'touch',
+        })),
+      },
+      {
+        kind: 'approve',
+        id: 'approve',
+        title: 'Touch them?',
+        why: 'They cannot be untouched.',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: the runbook fills it in
+        name: '${input.name}',
+        question: `${targets} things will be touched.`,
+      },
+      {
+        kind: 'act',
+        id: 'touch',
+        title: 'Touch the things',
+        why: 'That is the cure.',
+        shell: [
+          'sh',
+          '-c',
+          'echo waiting; while [ ! -e go ]; do sleep 0.05; done; echo done > touched',
+        ],
+        verify: { shell: ['test', '-e', 'touched'] },
+      },
+      {
+        kind: 'manual',
+        id: 'tell',
+        title: 'Tell the team',
+        why: 'They waited for it.',
+        instruction: 'Tell the team that the things were touched.',
+      },
+      {
+        kind: 'check',
+        id: 'prove',
+        title: 'Were they touched?',
+        why: 'Only what is seen counts.',
+        shell: ['test', '-e', 'touched'],
+        must: true,
+      },
+    ],
+  };
+  await mkdir(join(directory, 'runbooks'), { recursive: true });
+  // Every JSON document is YAML.
+  await writeFile(join(directory, 'runbooks', 'sample-walk.yaml'), JSON.stringify(runbook));
+}
