@@ -5,6 +5,7 @@ POLICIES maps a role to its policy document. Prints each role's access key.
 
 import json
 import sys
+import uuid
 
 import boto3
 
@@ -14,9 +15,10 @@ def main():
     iam = boto3.client("iam", endpoint_url=endpoint, region_name=region)
     keys = {}
     for role, policy in policies.items():
-        iam.create_user(UserName=role)
-        iam.put_user_policy(UserName=role, PolicyName=role, PolicyDocument=json.dumps(policy))
-        key = iam.create_access_key(UserName=role)["AccessKey"]
+        user = f"{role}-{uuid.uuid4().hex[:8]}"
+        iam.create_user(UserName=user)
+        iam.put_user_policy(UserName=user, PolicyName=role, PolicyDocument=json.dumps(policy))
+        key = iam.create_access_key(UserName=user)["AccessKey"]
         keys[role] = {"id": key["AccessKeyId"], "secret": key["SecretAccessKey"]}
     print(json.dumps(keys))
 

@@ -35,7 +35,7 @@ export async function auditBuckets(buckets: readonly LakeBucket[]): Promise<Audi
 const ok: Outcome = { state: 'ok', problem: null, fix: null };
 
 /** Undefined when the bucket is there. */
-async function auditPresence({ bucket }: LakeBucket): Promise<Outcome | undefined> {
+async function auditPresence(bucket: LakeBucket): Promise<Outcome | undefined> {
   if (await bucketExists(bucket)) return undefined;
   return {
     state: 'finding',

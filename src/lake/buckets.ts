@@ -69,9 +69,10 @@ export async function lakeBuckets(
 }
 
 /** Whether the bucket is there. Throws the OperatorError when that cannot be told. */
-export async function bucketExists(bucket: Bucket): Promise<boolean> {
+export async function bucketExists({ bucket, probeKey }: LakeBucket): Promise<boolean> {
   try {
-    await bucket.prove();
+    // A role may be allowed to list no more than the lake's own part of the bucket.
+    await bucket.prove(probeKey);
     return true;
   } catch (error) {
     if (isOperatorError(error) && error.code === 'BUCKET_NOT_FOUND') return false;

@@ -26,8 +26,9 @@ export interface ProvisionPlan {
 /** What has to be done so that every bucket is there and set as it should be. Changes nothing. */
 export async function planProvision(buckets: readonly LakeBucket[]): Promise<ProvisionPlan> {
   const plans: BucketPlan[] = [];
-  for (const { bucket, layers, wanted } of buckets) {
-    const exists = await bucketExists(bucket);
+  for (const entry of buckets) {
+    const { bucket, layers, wanted } = entry;
+    const exists = await bucketExists(entry);
     plans.push({
       bucket: bucket.name,
       layers,

@@ -394,21 +394,27 @@ describe('the lake’s commands against moto', () => {
     expect(Uploads?.map(({ Key }) => Key)).toEqual(['batch=20260201_000000/fact_reviews.parquet']);
   });
 
-  test('the policies let each role do its work, and nothing else', async () => {
-    const { name, cwd, env, run, lake } = await project();
-    expect((await run('lake', 'init', '--yes')).code).toBe(0);
-    await publishBatch(lake, '20260131_235959', join(cwd, 'scratch'));
-    await writeFile(join(cwd, 'file.csv'), 'a');
+  type Project = Awaited<ReturnType<typeof project>>;
+  /** A user with the printed policy for each role. */
+  const makeRoles = async ({ env, run }: Pick<Project, 'env' | 'run'>) => {
     const policies: Record<string, PolicyDocument> = {};
     for (const role of ['admin', 'data-engineer', 'analyst', 'frontend']) {
       const answer = await run('lake', 'policy', '--role', role);
       policies[role] = answer.json<{ policy: PolicyDocument }>().result.policy;
     }
-    const keys = await runPeer<Record<string, { id: string; secret: string }>>(
+    return runPeer<Record<string, { id: string; secret: string }>>(
       'make_roles.py',
       [moto.endpoint, moto.region, JSON.stringify(policies)],
       env,
     );
+  };
+
+  test('the policies let each role do its work, and nothing else', async () => {
+    const { name, cwd, env, run, lake } = await project();
+    expect((await run('lake', 'init', '--yes')).code).toBe(0);
+    await publishBatch(lake, '20260131_235959', join(cwd, 'scratch'));
+    await writeFile(join(cwd, 'file.csv'), 'a');
+    const keys = await makeRoles({ env, run });
     await moto.enforceAccess();
     const as = (role: string, ...args: string[]) =>
       runCli([...args, '--json'], {
@@ -476,5 +482,39 @@ describe('the lake’s commands against moto', () => {
     });
     expect([stranger.code, stranger.json().error.code]).toEqual([5, 'LAKE_CREDENTIALS_INVALID']);
     expect(stranger.json().error.message).toContain('…9999');
+  });
+
+  test('the policies hold where all layers share a bucket', async () => {
+    await moto.enforceAccess(1_000_000);
+    const bucket = randomName();
+    const shared = { REVIEWOPS_LAKE_S3_BUCKET: bucket, REVIEWOPS_LAKE_S3_PREFIX: 'some/where' };
+    const { cwd, env, run } = await project(shared);
+    expect((await run('lake', 'init', '--yes')).code).toBe(0);
+    const lake = await openS3Lake({
+      server: moto,
+      lake: lakeOn(moto, { bucket, prefix: 'some/where' }),
+    });
+    const id = '20260131_235959';
+    await publishBatch(lake, id, join(cwd, 'scratch'));
+    await writeFile(join(cwd, 'file.csv'), 'a');
+    const keys = await makeRoles({ env, run });
+    await moto.enforceAccess();
+    const denied = async (role: string, ...args: string[]) => {
+      const { id: AWS_ACCESS_KEY_ID = '', secret: AWS_SECRET_ACCESS_KEY = '' } = keys[role] ?? {};
+      const own = { ...env, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY };
+      return (await runCli([...args, '--json'], { cwd, env: own })).json().error?.message;
+    };
+    for (const role of ['admin', 'data-engineer']) {
+      expect(await denied(role, 'batch', 'verify', id)).toBeUndefined();
+      expect(await denied(role, 'lake', 'upload', 'file.csv', '--layer', 'raw')).toBeUndefined();
+    }
+    // Nothing is deleted here: moto asks for that right on the bucket, AWS on the object.
+    expect(await denied('data-engineer', 'batch', 'hold', id, '--reason', 'law')).toBeUndefined();
+    expect(await denied('admin', 'lake', 'init', '--dry-run')).toBeUndefined();
+    expect(await denied('analyst', 'batch', 'verify', id)).toBeUndefined();
+    expect(await denied('analyst', 'lake', 'upload', 'file.csv', '--layer', 'gold')).toMatch(
+      /may not do this with s3:.*\/some\/where\/gold\/file\.csv/,
+    );
+    expect(await denied('frontend', 'batch', 'verify', id)).toMatch(/may not do this/);
   });
 });
