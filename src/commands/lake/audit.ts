@@ -16,7 +16,7 @@ const styles = { ok: 'green', finding: 'red', unknown: 'yellow' } as const;
 export default class LakeAudit extends ReviewopsCommand<AuditResult> {
   static override summary = 'Check how the buckets of the lake are protected.';
   static override description =
-    'Public access, encryption, versions, lifecycle rules and refusal of requests without TLS, each finding with its fix. What may not be looked at is unknown, and counts as a finding. Exit status 1 when there are findings. Changes nothing.';
+    'Public access, encryption, versions, lifecycle rules, refusal of requests without TLS and uploads that nobody completes, each finding with its fix. What may not be looked at is unknown, and counts as a finding. Exit status 1 when there are findings. Changes nothing.';
   static override examples = [
     '<%= config.bin %> lake audit',
     '<%= config.bin %> lake audit --profile prod --json',

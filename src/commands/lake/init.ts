@@ -13,7 +13,7 @@ interface InitResult extends ProvisionPlan {
 export default class LakeInit extends ReviewopsCommand<InitResult> {
   static override summary = 'Create the buckets of the lake, and set them as they should be.';
   static override description =
-    'Creates what is missing and changes only what differs: buckets, the block of public access, encryption, versions, lifecycle rules, and a policy that refuses requests without TLS. Rules and statements of others stay. Shows the plan and asks; off a terminal it needs --yes. A local lake needs no preparation.';
+    'Creates what is missing and changes only what differs: buckets, the block of public access, encryption, versions, lifecycle rules, and a policy that refuses requests without TLS; calls off uploads that nobody has completed for a day. Rules and statements of others stay. Shows the plan and asks; off a terminal it needs --yes. A local lake needs no preparation.';
   static override examples = [
     '<%= config.bin %> lake init --dry-run',
     '<%= config.bin %> lake init --profile prod --yes',
