@@ -1,9 +1,15 @@
 import { z } from 'zod';
-import type { ForeignKey } from '../database/foreign-keys.js';
 import { defineRunbook, type Finding, type StepContext } from './engine/definition.js';
 import type { PlanTarget } from './engine/plan.js';
 import { databaseOf, jobOf, reading } from './support/context.js';
 import { abridge, listing } from './support/evidence.js';
+import {
+  foreignKeyAct,
+  foreignKeyCheck,
+  foreignKeyTargets,
+  lostKeys,
+  nameOf,
+} from './support/foreign-keys.js';
 
 const inputs = z.strictObject({});
 type Context = StepContext<z.output<typeof inputs>>;
@@ -16,16 +22,6 @@ const dropped = (context: Context): Promise<{ schema: string; name: string }[]> 
     const { missingRelations } = await import('../database/recreate.js');
     return missingRelations(client, context.services.config);
   });
-
-/** Foreign keys that went with a table they pointed at. */
-const lostKeys = (context: Context): Promise<ForeignKey[]> =>
-  reading(context, 'missing foreign keys', async (client) => {
-    const { missingForeignKeys } = await import('../database/foreign-keys.js');
-    return missingForeignKeys(client, context.services.config);
-  });
-
-const nameOf = ({ table, columns, references }: ForeignKey): string =>
-  `${table}(${columns.join(', ')}) to ${references}`;
 
 const stateOfSchema = (context: Context) =>
   reading(context, 'schema state', async (client) => {
@@ -107,20 +103,7 @@ export default defineRunbook({
           'relations',
         ),
     },
-    {
-      kind: 'check',
-      id: 'foreign-keys',
-      title: 'Are the foreign keys in place?',
-      why: 'DROP TABLE … CASCADE takes the foreign keys of other tables along, and nothing says so: from then on rows that point nowhere come in.',
-      manual: () =>
-        `psql "$NEON_DB_URL" -c "SELECT conrelid::regclass, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'f'"`,
-      run: async (context) =>
-        listing(
-          (await lostKeys(context)).map(nameOf),
-          { none: 'They are.', some: 'Made once, and gone', state: 'warning' },
-          'keys',
-        ),
-    },
+    foreignKeyCheck,
     {
       kind: 'check',
       id: 'configured',
@@ -207,10 +190,7 @@ export default defineRunbook({
           });
         }
         const relations = targets.filter(({ type }) => type === 'relation');
-        for (const key of await lostKeys(context)) {
-          const action = 'make the foreign key again';
-          targets.push({ type: 'foreign-key', name: nameOf(key), action, state: { gone: true } });
-        }
+        targets.push(...(await foreignKeyTargets(context)));
         return {
           summary:
             targets.length === 0
@@ -286,32 +266,7 @@ export default defineRunbook({
           : { done: false, summary: `Still missing: ${abridge(left)}.`, evidence: { left } };
       },
     },
-    {
-      kind: 'act',
-      id: 'restore-keys',
-      title: 'Make the foreign keys again',
-      why: 'After the tables, in one transaction. Rows that point nowhere stay: whether to restore what they point at or to delete them is for their owner.',
-      manual: () =>
-        `psql "$NEON_DB_URL" -c 'ALTER TABLE amazon.review_images ADD FOREIGN KEY (review_id) REFERENCES amazon.review ON DELETE CASCADE NOT VALID'`,
-      when: (context) => (isPlanned(context, 'foreign-key') ? true : 'No foreign key is missing.'),
-      run: async (context) => {
-        const [{ restoreForeignKeys }, { withClient }] = await Promise.all([
-          import('../database/foreign-keys.js'),
-          import('../database/client.js'),
-        ]);
-        const { target, ...options } = await databaseOf(context, { write: true });
-        const planned = new Set(context.plan?.targets.map(({ name }) => name));
-        return withClient(target, { purpose: 'restore foreign keys', ...options }, (client) =>
-          restoreForeignKeys(client, context.services.config, (key) => planned.has(nameOf(key))),
-        );
-      },
-      verify: async (context) => {
-        const left = (await lostKeys(context)).map(nameOf);
-        return left.length === 0
-          ? { done: true, summary: 'Every foreign key is there.' }
-          : { done: false, summary: `Still missing: ${abridge(left)}.`, evidence: { left } };
-      },
-    },
+    foreignKeyAct,
     {
       kind: 'check',
       id: 'prove',

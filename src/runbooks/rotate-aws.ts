@@ -33,6 +33,7 @@ import {
 const kind = 'aws';
 
 export default defineRunbook({
+  module: import.meta.url,
   id: 'rotate-aws',
   title: 'Rotate the AWS access key',
   summary:

@@ -39,6 +39,7 @@ const inputs = z.strictObject({
 });
 
 export default defineRunbook({
+  module: import.meta.url,
   id: 'rotate-database',
   title: 'Rotate the login of the database',
   summary:

@@ -19,6 +19,7 @@ import { checkSinks, finish, verifyFinished } from './support/rotation-sinks.js'
 const kind = 'database';
 
 export default defineRunbook({
+  module: import.meta.url,
   id: 'rotate-password',
   title: 'Change the password of the only login of the database',
   summary:

@@ -106,6 +106,22 @@ describe('finding a runbook', () => {
   });
 });
 
+describe('roles', () => {
+  it('who has none of the runbook’s is refused with 3, may look, and a role of theirs lets them', async () => {
+    const cwd = await project(
+      'change',
+      'operators: { roles: { eve: [analyst] }, others: [admin] }\n',
+    );
+    const as = (name: string) => ({ cwd, env: { REVIEWOPS_OPERATOR: name } });
+    const eve = await runJson(['run', 'empty-file', '--yes'], as('eve'));
+    expect({ code: eve.code, error: eve.error.code }).toEqual({ code: 3, error: 'ROLE_MISSING' });
+    expect(await junkOf(cwd)).toBe('junk');
+    expect((await runJson(['run', 'empty-file', '--dry-run'], as('eve'))).code).toBe(0);
+    expect((await runJson(['run', 'empty-file', '--yes'], as('ada'))).code).toBe(0);
+    expect(await junkOf(cwd)).toBe('');
+  });
+});
+
 describe('approval without a terminal', () => {
   it('what destroys is refused with the exact command, untouched; that command does it', async () => {
     const cwd = await project('destroy');

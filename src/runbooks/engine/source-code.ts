@@ -3,16 +3,17 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Where the code of runbooks lies. The engine, and all below it, count by the tool's version. */
-const parts = /^(runbooks\/(?!engine\/)|diagnosis\/|maintenance\/)/;
+/** Where the code of runbooks lies. The engine and the stores count by the tool's version. */
+const parts =
+  /^(runbooks\/(?!engine\/)|(diagnosis|maintenance|credentials|privacy|access|incidents)\/)/;
 
 const imports = /\b(?:from|import)\s*\(?\s*(['"])(\.{1,2}\/[^'"]+)\1/g;
 
 const known = new Map<string, string>();
 
 /**
- * SHA-256 over the text of a runbook's module and of every module of runbooks, diagnosis and
- * maintenance that it imports, at once or later: the helpers that its steps call. 64 hex digits.
+ * SHA-256 over the text of a runbook's module and of every module of runbooks and of the domains
+ * they act on that it imports, at once or later: the helpers that its steps call. 64 hex digits.
  */
 export function sourceHash(module: string): string {
   const before = known.get(module);
