@@ -1,7 +1,7 @@
 import type { BatchState } from '../lake/batch-state.js';
 import { showBatch } from '../lake/batches.js';
 import type { Lake } from '../lake/lake.js';
-import { batchLeaseName } from '../lake/layout.js';
+import { batchLeaseName, manifestKey } from '../lake/layout.js';
 import { listLeases } from '../lake/lease.js';
 import { batchNotFound } from '../lake/published.js';
 import { formatSeconds } from '../system/duration.js';
@@ -105,6 +105,8 @@ async function reasonToGo(
   return reasons.join(', ');
 }
 
+const completeLayers = ['bronze', 'silver', 'gold'] as const;
+
 /** What stays, with why: running, loaded, and the newest that are complete. */
 async function protections(
   lake: Lake,
@@ -118,9 +120,11 @@ async function protections(
   // Without the database nobody knows which batch is served: it is one that is complete.
   const keep = loaded.state === 'unknown' ? Math.max(1, request.keepLast) : request.keepLast;
   let good = 0;
-  for (const batchId of [...all.keys()].reverse()) {
+  for (const [batchId, { manifests }] of [...all].reverse()) {
     if (good === keep) break;
     throwIfAborted(options.signal);
+    // Without all of its manifests it is not, however many files there are to look at.
+    if (completeLayers.some((layer) => !manifests.includes(manifestKey(layer, batchId)))) continue;
     if ((await states.of(batchId)) !== 'complete') continue;
     good += 1;
     const only = keep === 1 ? 'it is the last complete batch' : '';
