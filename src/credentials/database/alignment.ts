@@ -1,6 +1,6 @@
 import type { DatabaseClient } from '../../database/client.js';
 import { quoteIdentifier } from '../../database/identifiers.js';
-import { differences } from './rights.js';
+import { type Difference, differences } from './rights.js';
 import { ownedBy, readRoles } from './roles.js';
 
 /** Two login roles that take turns, and the role that owns what they work with. */
@@ -59,18 +59,32 @@ export async function repairsOf(client: DatabaseClient, roles: Alternates): Prom
       });
     }
   }
+  // Sessions work as the owner: what one login was granted by itself has to be the owner's, too.
+  for (const one of await differences(client, active, owner)) {
+    if (one.state === 'extra' || isOf(owner, o, one) || !lastsBeyondLogin(one)) continue;
+    repairs.push({ what: `${owner} lacks: ${one.what}`, statement: one.statement });
+  }
   for (const one of await differences(client, active, next)) {
     // Said and cured above, for both of them.
-    const isOwners =
-      (one.kind === 'setting' && one.what.startsWith('role = ')) ||
-      [owner, o].some((name) => one.what.startsWith(`member of ${name} (`));
-    if (isOwners) continue;
+    if (isOf(owner, o, one)) continue;
     const what =
       one.state === 'missing' ? `${next} lacks: ${one.what}` : `only ${next} has: ${one.what}`;
     repairs.push({ what, statement: one.statement });
   }
   return repairs;
 }
+
+/** The membership in the owner, and the setting that makes sessions begin as it. */
+const isOf = (owner: string, quoted: string | undefined, { kind, what }: Difference): boolean =>
+  (kind === 'setting' && what.startsWith('role = ')) ||
+  [owner, quoted].some((name) => what.startsWith(`member of ${name} (`));
+
+/** Settings and limits hold for whoever logs in; rights for whoever works. */
+const lastsBeyondLogin = ({ kind, what }: Difference): boolean =>
+  kind === 'grant' ||
+  kind === 'membership' ||
+  (kind === 'attribute' && /^(superuser|may |bypasses )/.test(what)) ||
+  (kind === 'default' && !what.includes(' that it makes'));
 
 const several = (names: readonly string[]): string =>
   names.length <= 3

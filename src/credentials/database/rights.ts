@@ -39,21 +39,25 @@ const membershipsOf = (version: number): string =>
        FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid, subject
        WHERE m.member = subject.oid AND g.rolname <> $2::text`;
 
-/** An access list's entries for the role, as GRANTs on the objects of one catalog. */
-const granted = (object: string, from: string, acl: string): string =>
+/**
+ * An access list's entries for the role, as GRANTs on the objects of one catalog. What an owner may
+ * do with its own goes with the ownership.
+ */
+const granted = (object: string, from: string, acl: string, owner: string): string =>
   `SELECT 'grant' AS kind,
           format('%s on %s%s', a.privilege_type, ${object}, CASE WHEN a.is_grantable THEN ', may grant it' ELSE '' END) AS what,
           format('GRANT %s ON %s TO %I%s', a.privilege_type, ${object}, $2::text,
                  CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END) AS give,
           format('REVOKE %s ON %s FROM %I', a.privilege_type, ${object}, $2::text) AS take
    FROM ${from} CROSS JOIN LATERAL aclexplode(${acl}) a, subject
-   WHERE a.grantee = subject.oid`;
+   WHERE a.grantee = subject.oid AND a.grantee <> ${owner}`;
 
 const grants = [
   granted(
     `CASE WHEN c.relkind = 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || format('%I.%I', n.nspname, c.relname)`,
     'pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace',
     'c.relacl',
+    'c.relowner',
   ),
   `SELECT 'grant' AS kind,
           format('%s (%I) on TABLE %I.%I%s', a.privilege_type, t.attname, n.nspname, c.relname,
@@ -63,20 +67,36 @@ const grants = [
           format('REVOKE %s (%I) ON TABLE %I.%I FROM %I', a.privilege_type, t.attname, n.nspname, c.relname, $2::text) AS take
    FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
    CROSS JOIN LATERAL aclexplode(t.attacl) a, subject
-   WHERE a.grantee = subject.oid AND NOT t.attisdropped`,
-  granted(`format('SCHEMA %I', n.nspname)`, 'pg_namespace n', 'n.nspacl'),
+   WHERE a.grantee = subject.oid AND a.grantee <> c.relowner AND NOT t.attisdropped`,
+  granted(`format('SCHEMA %I', n.nspname)`, 'pg_namespace n', 'n.nspacl', 'n.nspowner'),
   granted(
     `'ROUTINE ' || f.oid::regprocedure::text`,
     'pg_proc f JOIN pg_namespace n ON n.oid = f.pronamespace',
     'f.proacl',
+    'f.proowner',
   ),
-  granted(`'TYPE ' || y.oid::regtype::text`, 'pg_type y', 'y.typacl'),
-  granted(`format('DATABASE %I', d.datname)`, 'pg_database d', 'd.datacl'),
-  granted(`format('LANGUAGE %I', l.lanname)`, 'pg_language l', 'l.lanacl'),
-  granted(`format('FOREIGN SERVER %I', s.srvname)`, 'pg_foreign_server s', 's.srvacl'),
-  granted(`format('FOREIGN DATA WRAPPER %I', w.fdwname)`, 'pg_foreign_data_wrapper w', 'w.fdwacl'),
-  granted(`format('TABLESPACE %I', b.spcname)`, 'pg_tablespace b', 'b.spcacl'),
-  granted(`format('LARGE OBJECT %s', o.oid)`, 'pg_largeobject_metadata o', 'o.lomacl'),
+  granted(`'TYPE ' || y.oid::regtype::text`, 'pg_type y', 'y.typacl', 'y.typowner'),
+  granted(`format('DATABASE %I', d.datname)`, 'pg_database d', 'd.datacl', 'd.datdba'),
+  granted(`format('LANGUAGE %I', l.lanname)`, 'pg_language l', 'l.lanacl', 'l.lanowner'),
+  granted(
+    `format('FOREIGN SERVER %I', s.srvname)`,
+    'pg_foreign_server s',
+    's.srvacl',
+    's.srvowner',
+  ),
+  granted(
+    `format('FOREIGN DATA WRAPPER %I', w.fdwname)`,
+    'pg_foreign_data_wrapper w',
+    'w.fdwacl',
+    'w.fdwowner',
+  ),
+  granted(`format('TABLESPACE %I', b.spcname)`, 'pg_tablespace b', 'b.spcacl', 'b.spcowner'),
+  granted(
+    `format('LARGE OBJECT %s', o.oid)`,
+    'pg_largeobject_metadata o',
+    'o.lomacl',
+    'o.lomowner',
+  ),
 ];
 
 /** What the role gets of objects that others make, and what others get of those it makes. */

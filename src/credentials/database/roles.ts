@@ -68,6 +68,7 @@ export async function ownedBy(client: DatabaseClient, role: string): Promise<str
     `SELECT DISTINCT pg_describe_object(d.classid, d.objid, 0) AS object
      FROM pg_shdepend d
      WHERE d.refclassid = 'pg_authid'::regclass AND d.deptype = 'o'
+       AND d.classid <> 'pg_default_acl'::regclass
        AND d.refobjid = (SELECT oid FROM pg_roles WHERE rolname = $1)
        AND (d.dbid = 0 OR d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()))
      ORDER BY 1`,

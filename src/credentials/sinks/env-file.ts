@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access, chown, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { parse } from 'dotenv';
-import { errorCode, failed } from '../../system/errors.js';
+import { errorCode, failed, invalid } from '../../system/errors.js';
 import { describeFileError, syncDirectory } from '../../system/files.js';
 import type { Values } from '../record.js';
 import { removeVariables, setVariables } from './env-text.js';
@@ -35,7 +35,7 @@ export class EnvFileSink implements Sink {
     await rm(temporaryOf(path), { force: true });
     await readText(path);
     await access(dirname(path), constants.W_OK).catch((error: unknown) => {
-      throw describeFileError(error, dirname(path));
+      throw describe(error, dirname(path));
     });
   }
 
@@ -72,7 +72,7 @@ export class EnvFileSink implements Sink {
       return await realpath(this.#path);
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return this.#path;
-      throw describeFileError(error, this.#path);
+      throw describe(error, this.#path);
     }
   }
 
@@ -124,8 +124,19 @@ async function readText(path: string): Promise<string | undefined> {
     return await readFile(path, 'utf8');
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
-    throw describeFileError(error, path);
+    throw describe(error, path);
   }
+}
+
+/** A place where no file can be is the operator's to cure, too. */
+function describe(error: unknown, path: string): unknown {
+  const code = errorCode(error) ?? '';
+  if (!['ENOTDIR', 'EISDIR', 'ELOOP', 'ENAMETOOLONG'].includes(code))
+    return describeFileError(error, path);
+  return invalid('SINK_PATH_INVALID', `${path} cannot be a file (${code}).`, {
+    hint: 'Correct the path of the sink (credentials, env-file).',
+    cause: error,
+  });
 }
 
 const changed = (path: string) =>

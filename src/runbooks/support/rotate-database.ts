@@ -314,9 +314,8 @@ export async function lock(context: AnyContext): Promise<JsonObject> {
   }
   return asAdmin(context, async (client) => {
     // Rights that were given to the old login meanwhile go on with the new one.
-    const late = (await repairsOf(client, planned(context))).filter(({ what }) =>
-      what.startsWith(`${planned(context).next} lacks: `),
-    );
+    const repairs = await repairsOf(client, planned(context));
+    const late = repairs.filter(({ what }) => !what.startsWith('only '));
     for (const { what } of late) context.warn(`Given since the plan was made: ${what}.`);
     await align(client, late);
     await setLogin(client, active, false);

@@ -12,7 +12,7 @@ import {
   stageEverywhere,
   unstageEverywhere,
 } from '../../credentials/store.js';
-import { failed, isOperatorError } from '../../system/errors.js';
+import { errorMessage, failed, isOperatorError, OperatorError } from '../../system/errors.js';
 import type { Finding, JsonObject, Verified } from '../engine/definition.js';
 import type { AnyContext } from './context.js';
 import { mustRotation, note, rotationOf, sinksOf, unnote } from './rotation.js';
@@ -43,11 +43,32 @@ export async function storeFresh(
   try {
     await stageEverywhere(sinks, freshOf(rotation));
   } catch (error) {
-    if (isOperatorError(error) && error.code === 'SINK_FAILED') await undoAll();
-    throw error;
+    throw isSinkFailure(error) ? await takenBack(error, undoAll) : error;
   }
   await note(context, rotation, 'stored');
   return { sinks: sinks.map(({ id }) => id) };
+}
+
+const isSinkFailure = (error: unknown): error is OperatorError =>
+  isOperatorError(error) && error.code === 'SINK_FAILED';
+
+/** The failure of the sink, whatever happens while the rest is taken back: that one is the cause. */
+async function takenBack(
+  failure: OperatorError,
+  undo: () => Promise<void>,
+): Promise<OperatorError> {
+  const { code, exitCode, message, hint, cause } = failure;
+  const told = (text: string) =>
+    new OperatorError(code, exitCode, `${message} ${text}`, {
+      ...(hint === undefined ? {} : { hint }),
+      cause,
+    });
+  try {
+    await undo();
+    return told('Everything was taken back.');
+  } catch (error) {
+    return told(`The new credential could not be taken back either: ${errorMessage(error)}`);
+  }
 }
 
 export async function verifyStored(context: AnyContext, kind: CredentialKind): Promise<Verified> {
