@@ -15,7 +15,6 @@ const long = [
   'test/health/special-server.test.ts',
   'test/import/atomic.test.ts',
   'test/import/real-files.test.ts',
-  'test/health/special-server.test.ts',
   'test/runbooks/engine/crash.test.ts',
   'test/runbooks/maintenance-crash.test.ts',
   'test/runbooks/repair-crashes.test.ts',
