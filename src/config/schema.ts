@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { credentialsSchema } from './credentials-schema.js';
 import { healthSchema } from './health-schema.js';
+import { incidentsSchema } from './incidents-schema.js';
 import { lakeSchema, sizeText } from './lake-schema.js';
 import { maintenanceSchema, retentionSchema } from './retention-schema.js';
 import { approvalsSchema, maintenanceWindowsSchema, operatorsSchema } from './runbook-schema.js';
@@ -243,6 +244,7 @@ const settings = {
   maintenanceWindows: maintenanceWindowsSchema.prefault({}),
   health: healthSchema.prefault({}),
   credentials: credentialsSchema.prefault({}),
+  incidents: incidentsSchema.prefault({}),
 };
 
 /** The effective configuration: every default filled in, the profile applied. */
