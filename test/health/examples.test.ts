@@ -1,10 +1,18 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import Health from '../../src/commands/health.js';
 
 const directory = fileURLToPath(new URL('../../examples/monitoring/', import.meta.url));
 const text = (name: string) => readFileSync(join(directory, name), 'utf8');
@@ -12,6 +20,15 @@ const has = (program: string) => spawnSync('sh', ['-c', `command -v ${program}`]
 
 /** Whether `sh` can read the script. */
 const syntax = (script: string) => spawnSync('sh', ['-n'], { input: script, encoding: 'utf8' });
+
+it.each(readdirSync(directory))('%s names flags and checks that exist', (name) => {
+  const flags = new Set([...Object.keys(Health.baseFlags), ...Object.keys(Health.flags)]);
+  // As they stand in YAML lists and in scripts; --global is npm's.
+  const used = [...text(name).matchAll(/(?<=\s|\[|=)--([a-z][a-z-]+)/g)].map(
+    ([, flag = '']) => flag,
+  );
+  expect(used.filter((flag) => !flags.has(flag) && flag !== 'global')).toEqual([]);
+});
 
 describe('the GitHub Action', () => {
   interface Workflow {
