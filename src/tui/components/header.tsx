@@ -1,6 +1,6 @@
 import type { ReactElement } from 'react';
 import { type Environment, type Model, type Screen, shown } from '../state/model.js';
-import { clean, pad } from '../text.js';
+import { clean, pad, widthOf } from '../text.js';
 import type { Tone } from '../theme.js';
 import { type Line, span, widthOfLine } from '../view/line.js';
 import { LineView } from './lines.js';
@@ -33,11 +33,21 @@ function crumb(model: Model, screen: Screen): string {
   return names[screen.name];
 }
 
+/** The way here, the end of it where there is no room for all. */
+function crumbs(model: Model, width: number): string {
+  const names = model.screens.map((screen) => clean(crumb(model, screen)));
+  const all = `reviewops  ${names.join(' › ')}`;
+  for (let from = 1; from < names.length && widthOf(all) > width; from += 1) {
+    const shorter = `reviewops  … › ${names.slice(from).join(' › ')}`;
+    if (widthOf(shorter) <= width) return shorter;
+  }
+  return all;
+}
+
 /** Where somebody is, and what they are connected to: in the same place on every screen. */
 export function Header({ model }: { model: Model }): ReactElement {
   const { columns } = model.size;
   const { value, loading } = model.stock.environment;
-  const crumbs = model.screens.map((screen) => clean(crumb(model, screen))).join(' › ');
   const where =
     value === undefined
       ? span(loading ? ' connecting … ' : ' not connected ', 'caution')
@@ -51,7 +61,7 @@ export function Header({ model }: { model: Model }): ReactElement {
   const left = Math.max(10, columns - widthOfLine(right));
   return (
     <LineView
-      line={[{ text: pad(`reviewops  ${crumbs}`, left), tone: 'title' }, ...right]}
+      line={[{ text: pad(crumbs(model, left), left), tone: 'title' }, ...right]}
       width={columns}
     />
   );

@@ -164,7 +164,15 @@ function advance(run: RunView, event: RunEvent, at: number): RunView {
       return change(logged, event.result.id, { state: event.result.state, result: event.result });
     case 'run.finished':
       // The run has its report, and the database its journal, a moment later.
-      return { ...logged, state: event.state, question: undefined };
+      return {
+        ...logged,
+        state: event.state,
+        question: undefined,
+        // What waited or was stopped is still to be done.
+        steps: run.steps.map((step) =>
+          step.state === 'running' ? { ...step, state: 'pending', retrying: undefined } : step,
+        ),
+      };
     default:
       return logged;
   }

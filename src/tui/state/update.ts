@@ -8,6 +8,7 @@ import { editField, fieldOf } from './field.js';
 import { editForm } from './form.js';
 import { openRunbook } from './go.js';
 import {
+  type Effect,
   isTooSmall,
   type Loaded,
   type Message,
@@ -85,7 +86,7 @@ function happened(
         `The run ${run.dryRun && state === 'succeeded' ? 'was planned' : state}.`,
         state === 'succeeded' ? 'good' : 'caution',
       );
-      return stay(onReport(next), { type: 'load', what: 'runs' }, { type: 'load', what: 'glance' });
+      return stay(onReport(next), ...(['runs', 'environment', 'glance'] as const).map(load));
     }
     case 'run.broke': {
       const { message: text, hint } = message;
@@ -99,6 +100,8 @@ function happened(
     }
   }
 }
+
+const load = (what: StockName): Effect => ({ type: 'load', what });
 
 /** The end is what everybody waits for. */
 function onReport(model: Model): Model {

@@ -1,0 +1,224 @@
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { openLocalLake } from '../../src/lake/local.js';
+import { rewriteLayer } from '../support/rewrite.js';
+import { makeSite, type Site } from '../support/site.js';
+import type { TestTerminal } from '../support/terminal.js';
+import { approve, findRunbook, say, startRun, succeeds } from '../support/walk.js';
+
+/** Each problem: the system is really broken, found by what is seen, repaired on the screen, proven outside. */
+describe('walks from a symptom to a verified repair', { timeout: 120_000 }, () => {
+  let site: Site;
+  beforeAll(async () => {
+    site = await makeSite(5000);
+  });
+  afterEach(() => site.close());
+  afterAll(() => site.dispose());
+
+  const open = (env: Record<string, string> = {}): TestTerminal =>
+    site.terminal([], { columns: 100, rows: 30, env });
+
+  const remove = (...path: string[]) => rm(site.lake(...path), { recursive: true });
+
+  const fileOf = async (layer: string, table: string): Promise<string> => {
+    const names = await readdir(site.lake(layer, `batch=${site.batchId}`));
+    return site.lake(
+      layer,
+      `batch=${site.batchId}`,
+      names.find((name) => name.startsWith(`${table}.`)) ?? table,
+    );
+  };
+
+  /** Every file has the bytes its manifest says, and the shop shows its reviews. */
+  const expectWhole = async () => {
+    const verified = await site.cli(['batch', 'verify', site.batchId, '--json']);
+    expect(verified.json<{ batches: { state: string }[] }>().result.batches).toMatchObject([
+      { state: 'complete' },
+    ]);
+    expect((await site.cli(['product', 'best', 'P7', '--json'])).code).toBe(0);
+    const [row] = await site.client.query<{ n: number }>(
+      'SELECT count(*)::int AS n FROM amazon.fact_reviews',
+    );
+    expect(row?.n).toBe(4600);
+  };
+
+  it('no silver for this batch', async () => {
+    await remove('silver');
+    await remove('gold');
+    const screen = open();
+    await findRunbook(screen, 'no silver for this batch', 'silver-missing');
+    await startRun(screen);
+    await approve(screen);
+    await succeeds(screen);
+    await expectWhole();
+  });
+
+  it('the site shows no best review', async () => {
+    await remove('gold');
+    const screen = open();
+    await findRunbook(screen, 'the site shows no best review', 'gold-incomplete');
+    await startRun(screen);
+    await approve(screen);
+    await succeeds(screen);
+    await expectWhole();
+  });
+
+  it('a Parquet file is not found', async () => {
+    await rm(await fileOf('silver', 'review'));
+    const screen = open();
+    await findRunbook(screen, 'No such file review.parquet', 'parquet-not-found');
+    await startRun(screen);
+    await approve(screen);
+    await succeeds(screen);
+    await expectWhole();
+  });
+
+  it('the model crashes for a missing column', async () => {
+    const world = { lake: openLocalLake(site.lake()), root: site.directory };
+    const query = 'SELECT * EXCLUDE (body) FROM layer';
+    await rewriteLayer(world, 'silver', site.batchId, 'review', query);
+    const screen = open();
+    await findRunbook(screen, 'column not found in silver', 'model-crash');
+    await startRun(screen);
+    await approve(screen);
+    await succeeds(screen);
+    await expectWhole();
+  });
+
+  it('a file is corrupt: name and count are typed', async () => {
+    const path = await fileOf('bronze', 'review');
+    const bytes = await readFile(path);
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 0xff;
+    await writeFile(path, bytes);
+    const screen = open();
+    await findRunbook(screen, 'checksum does not match', 'corrupt-batch');
+    await startRun(screen);
+    await screen.see(new RegExp(`Type ${site.batchId} \\d+ to approve`));
+    await approve(screen);
+    await succeeds(screen);
+    await expectWhole();
+  });
+
+  it('the rows in the database are wrong', async () => {
+    await site.client.execute("UPDATE amazon.fact_reviews SET review_id = 'x' || review_id");
+    const screen = open();
+    await findRunbook(screen, 'orphan rows in fact_reviews', 'inconsistent-rows');
+    await startRun(screen);
+    await approve(screen);
+    await succeeds(screen);
+    await expectWhole();
+  });
+
+  it('a relation does not exist; the evidence leads to the next runbook', async () => {
+    await site.client.execute('DROP TABLE amazon.fact_reviews CASCADE');
+    const screen = open();
+    await findRunbook(screen, 'relation fact_reviews does not exist', 'relation-not-found');
+    await startRun(screen);
+    await approve(screen);
+    await succeeds(screen);
+    await screen.see('b opens inconsistent-rows.');
+    screen.type('b');
+    await screen.see(/› inconsistent-rows/);
+    await startRun(screen);
+    await approve(screen);
+    await succeeds(screen);
+    await expectWhole();
+  });
+
+  it('a join runs out of memory', async () => {
+    await remove('silver');
+    await remove('gold');
+    const scarce = { REVIEWOPS_PIPELINE_MEMORY_LIMIT: '8MB', REVIEWOPS_PIPELINE_THREADS: '2' };
+    const failing = ['pipeline', 'run', '--batch-id', site.batchId, '--from', 'transform'];
+    expect((await site.cli(failing, scarce)).stderr).toContain('ENGINE_OUT_OF_MEMORY');
+    const screen = open(scarce);
+    await findRunbook(screen, 'Out of Memory Error', 'join-out-of-memory');
+    await startRun(screen);
+    await approve(screen);
+    await say(screen, 'raised the limit in the configuration');
+    await succeeds(screen);
+    await expectWhole();
+  });
+
+  it('too many rejects: a person decides, and the journal has who said what', async () => {
+    await site.client.execute(
+      'UPDATE amazon.review SET rating = 9 WHERE substr(review_id, 2)::int % 3 = 0',
+    );
+    expect((await site.cli(['pipeline', 'run'])).code).toBe(0);
+    const screen = open();
+    await findRunbook(screen, 'too many rejects', 'reject-rate');
+    await startRun(screen);
+    await say(screen, 'the source sends them again tomorrow');
+    await succeeds(screen);
+    const { stdout } = await site.cli(['runbook', 'history', '--json']);
+    const [run] = (JSON.parse(stdout) as { result: { runs: { runId: string }[] } }).result.runs;
+    const events = await site.cli(['runbook', 'history', run?.runId ?? '']);
+    expect(events.stdout).toContain('the source sends them again tomorrow');
+  });
+
+  it('the lake gives errors: cured by hand meanwhile, and proven', async () => {
+    const gold = site.lake('gold');
+    await rename(gold, `${gold}-aside`);
+    await writeFile(gold, 'somebody put a file here');
+    const screen = open();
+    await findRunbook(screen, 'S3 errors', 's3-errors');
+    await startRun(screen);
+    await screen.see('Say what you did');
+    await rm(gold);
+    await rename(`${gold}-aside`, gold);
+    await say(screen, 'moved the file away');
+    await succeeds(screen);
+    await screen.see(/prove: ok/);
+  });
+
+  it('everything is slow: leads to the vacuum, which is done and measured', async () => {
+    await site.client.execute(
+      "INSERT INTO amazon.carrier SELECT i::text, 'carrier' FROM generate_series(1, 30000) i",
+    );
+    await site.client.execute('ALTER TABLE amazon.carrier SET (autovacuum_enabled = false)');
+    await site.client.execute('DELETE FROM amazon.carrier');
+    await site.client.query('SELECT pg_stat_force_next_flush()');
+    await site.client.query('SELECT 1');
+    const screen = open();
+    await findRunbook(screen, 'everything is slow', 'slow-at-peak');
+    await startRun(screen);
+    await succeeds(screen);
+    await screen.see('b opens vacuum.');
+    screen.type('b');
+    await screen.see(/› vacuum/);
+    await startRun(screen);
+    await approve(screen);
+    await succeeds(screen);
+    const [dead] = await site.client.query<{ n: number }>(
+      "SELECT n_dead_tup::int AS n FROM pg_stat_user_tables WHERE relname = 'carrier'",
+    );
+    expect(dead?.n).toBeLessThan(1000);
+  });
+
+  it('the database cannot be reached: it opens all the same, and leads to the cure', async () => {
+    const url = new URL(site.database.target.url);
+    const right = url.href;
+    url.port = '1';
+    const file = join(site.directory, '.env');
+    await writeFile(file, `NEON_DB_URL=${url.href}\n`, { mode: 0o600 });
+    const screen = open({ NEON_DB_URL: '' });
+    await screen.see('NO DATABASE');
+    await screen.see('1, Enter opens database-connection');
+    screen.type('1');
+    await screen.see(/▸ ✗ critical +database/);
+    screen.type('\r');
+    await screen.see(/› database-connection/);
+    await startRun(screen);
+    await screen.see('Say what you did');
+    await screen.see('Answer:');
+    await screen.enter('later');
+    screen.type('\r');
+    await screen.see('The run waiting.');
+    await writeFile(file, `NEON_DB_URL=${right}\n`, { mode: 0o600 });
+    screen.type('r');
+    await succeeds(screen);
+    await screen.lose('NO DATABASE');
+    expect(screen.raw()).not.toContain(new URL(right).password);
+  });
+});
