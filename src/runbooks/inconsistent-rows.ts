@@ -3,9 +3,9 @@ import type { ServedCounts } from '../diagnosis/served.js';
 import { defineRunbook, type Finding, type StepContext } from './engine/definition.js';
 import type { PlanTarget } from './engine/plan.js';
 import { databaseOf, reading, servedBatches } from './support/context.js';
+import { deadRowsFinding } from './support/dead-rows.js';
 import { findReruns, listing, look, orUnknown } from './support/evidence.js';
 import { type BatchInput, batchInput } from './support/inputs.js';
-import { deadRows, deadShare } from './support/limits.js';
 import { repairTarget, rerunSteps } from './support/rerun.js';
 import { servedCounts } from './support/served.js';
 
@@ -249,21 +249,7 @@ export default defineRunbook({
       why: 'Rows that were deleted or updated stay in the files until a VACUUM; many of them make queries slow.',
       manual: () =>
         `psql "$NEON_DB_URL" -c "SELECT relname, n_live_tup, n_dead_tup FROM pg_stat_user_tables WHERE schemaname = 'amazon' ORDER BY n_dead_tup DESC"`,
-      run: (context) =>
-        orUnknown(() =>
-          reading(context, 'dead rows', async (client) => {
-            const { deadTables } = await import('../diagnosis/pressure.js');
-            const { serving, source } = context.services.config;
-            return listing(
-              await deadTables(client, [serving.schema, source.schema], {
-                rows: deadRows,
-                share: deadShare,
-              }),
-              { none: 'No table has many.', some: 'Many dead rows', state: 'warning' },
-              'tables',
-            );
-          }),
-        ),
+      run: deadRowsFinding,
     },
     {
       kind: 'branch',

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { formatBytes, formatCount, formatSeconds } from '../system/duration.js';
 import { defineRunbook, type Finding } from './engine/definition.js';
 import { databaseOf, reading } from './support/context.js';
-import { abridge, listing, orUnknown, recentRuns } from './support/evidence.js';
-import { deadRows, deadShare } from './support/limits.js';
+import { deadRowsFinding } from './support/dead-rows.js';
+import { abridge, orUnknown, recentRuns } from './support/evidence.js';
 
 const inputs = z.strictObject({});
 
@@ -175,21 +175,7 @@ export default defineRunbook({
       why: 'Every scan reads them, too, until a VACUUM.',
       manual: () =>
         `psql "$NEON_DB_URL" -c "SELECT relname, n_live_tup, n_dead_tup, last_autovacuum FROM pg_stat_user_tables ORDER BY n_dead_tup DESC LIMIT 10"`,
-      run: (context) =>
-        orUnknown(() =>
-          reading(context, 'dead rows', async (client) => {
-            const { deadTables } = await import('../diagnosis/pressure.js');
-            const { source, serving } = context.services.config;
-            return listing(
-              await deadTables(client, [source.schema, serving.schema, 'maintenance'], {
-                rows: deadRows,
-                share: deadShare,
-              }),
-              { none: 'No table has many.', some: 'Many dead rows', state: 'warning' },
-              'tables',
-            );
-          }),
-        ),
+      run: deadRowsFinding,
     },
     {
       kind: 'branch',
