@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { render } from 'ink';
 import type { ReactElement } from 'react';
 import type { Size } from '../state/model.js';
 
@@ -27,9 +28,8 @@ export interface InkHost {
   unmount(): void;
 }
 
-/** Ink as a function from elements to frames. Loaded here and nowhere else. */
-export async function openInk(size: Size): Promise<InkHost> {
-  const { render } = await loadInk();
+/** Ink as a function from elements to frames. */
+export function openInk(size: Size): InkHost {
   const sink = new FrameSink(size);
   const stdin = Object.assign(new EventEmitter(), { isTTY: false });
   let instance: ReturnType<typeof render> | undefined;
@@ -54,19 +54,4 @@ export async function openInk(size: Size): Promise<InkHost> {
     },
     unmount: () => instance?.unmount(),
   };
-}
-
-/**
- * Styles are ours to decide: the theme has none where no colour is wanted. What Ink finds out about
- * the terminal when it is loaded would say no for a stream that is no terminal.
- */
-async function loadInk(): Promise<typeof import('ink')> {
-  const before = process.env.FORCE_COLOR;
-  process.env.FORCE_COLOR = '1';
-  try {
-    return await import('ink');
-  } finally {
-    if (before === undefined) delete process.env.FORCE_COLOR;
-    else process.env.FORCE_COLOR = before;
-  }
 }

@@ -49,8 +49,8 @@ export class InkFace implements Face {
     });
   }
 
-  static async open(options: InkFaceOptions): Promise<InkFace> {
-    const face = new InkFace(options, await openInk(sizeOf(options.output)));
+  static open(options: InkFaceOptions): InkFace {
+    const face = new InkFace(options, openInk(sizeOf(options.output)));
     face.#session.open();
     return face;
   }

@@ -81,14 +81,15 @@ export function progressText(
   startedAt: number,
   now: number,
 ): string {
-  const amount = (count: number) =>
-    unit === 'bytes' ? formatBytes(count) : `${formatCount(Math.round(count))} ${unit}`;
+  const number = (count: number) =>
+    unit === 'bytes' ? formatBytes(count) : formatCount(Math.round(count));
+  const amount = (count: number) => (unit === 'bytes' ? number(count) : `${number(count)} ${unit}`);
   const seconds = Math.max(0, now - startedAt) / 1000;
   const share = total === null || total === 0 ? undefined : Math.min(1, done / total);
   const parts = [
     share === undefined
       ? amount(done)
-      : `${amount(done)} of ${amount(total ?? 0)} (${Math.floor(share * 100)} %)`,
+      : `${number(done)} of ${amount(total ?? 0)} (${Math.floor(share * 100)} %)`,
   ];
   if (seconds >= 0.5 && done > 0) {
     const rate = done / seconds;
