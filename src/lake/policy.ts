@@ -62,10 +62,8 @@ export interface PolicyDocument {
 interface Place {
   layer: Layer;
   bucket: string;
-  /** Keys in the bucket begin with it. */
-  prefix: string;
-  /** Where logs and leases lie, for the layer they are kept with. */
-  systemPrefixes: string[];
+  /** What the keys in the bucket begin with that one with this right needs; empty is all. */
+  prefixes: Record<'read' | 'write', string[]>;
 }
 
 /** The IAM policy that gives a role its rights on the lake and no others; null without S3. */
@@ -86,8 +84,8 @@ export async function policyFor(
     const writes = right === 'write';
     const name = writes ? 'Write' : 'Read';
     const objectActions = writes ? writeObjects : readObjects;
-    const objects = own.flatMap(({ bucket, prefix, systemPrefixes }) =>
-      [prefix, ...systemPrefixes].map((start) => arn(bucket, `/${start}*`)),
+    const objects = own.flatMap(({ bucket, prefixes }) =>
+      prefixes[right].map((start) => arn(bucket, `/${start}*`)),
     );
     statements.push({
       Sid: `${name}Objects`,
@@ -95,7 +93,7 @@ export async function policyFor(
       Action: role === 'admin' ? [...objectActions, ...adminObjects] : objectActions,
       Resource: unique(objects),
     });
-    statements.push(...listStatements(own, { name, writes, arn }));
+    statements.push(...listStatements(own, { name, right, arn }));
   }
   if (role === 'admin') {
     statements.push({
@@ -120,13 +118,15 @@ export async function policyFor(
   return { Version: '2012-10-17', Statement: statements };
 }
 
-/** Where layers share a bucket, a listing is allowed for their prefixes only. */
+/** Where a role needs a part of a bucket only, a listing is allowed for its prefixes only. */
 function listStatements(
   places: readonly Place[],
-  { name, writes, arn }: { name: string; writes: boolean; arn: (bucket: string) => string },
+  { name, right, arn }: { name: string; right: 'read' | 'write'; arn: (bucket: string) => string },
 ): PolicyStatement[] {
-  const whole = places.filter(({ prefix }) => prefix === '');
-  const shared = places.filter(({ prefix }) => prefix !== '');
+  const isWhole = ({ prefixes }: Place): boolean => prefixes[right].includes('');
+  const whole = places.filter(isWhole);
+  const shared = places.filter((place) => !isWhole(place));
+  const writes = right === 'write';
   const statements: PolicyStatement[] = [];
   const Action = writes ? writeBucket : readBucket;
   if (writes) {
@@ -138,7 +138,7 @@ function listStatements(
     statements.push({ Sid: `${name}Lists`, Effect: 'Allow', Action, Resource });
   }
   if (shared.length > 0) {
-    const prefixes = shared.flatMap(({ prefix, systemPrefixes }) => [prefix, ...systemPrefixes]);
+    const prefixes = shared.flatMap((place) => place.prefixes[right]);
     statements.push({
       Sid: `${name}ListsByPrefix`,
       Effect: 'Allow',
@@ -156,11 +156,15 @@ function placesOf(config: Config['lake'], around: LakeSurroundings): Place[] {
     const place = found[layer];
     if (place.kind === 'local') return [];
     const { bucket, prefix, top } = place.mount;
-    const shared = top === '';
-    // In a bucket of its own, the prefix of the layer covers `_system/`, too.
-    const systemPrefixes =
-      layer === 'bronze' && shared ? systemTops.map((top) => `${prefix}${top}`) : [];
-    return [{ layer, bucket, prefix: shared ? `${prefix}${layer}/` : prefix, systemPrefixes }];
+    const system =
+      layer === 'bronze' ? systemTops.map((start) => place.systemMount.prefix + start) : [];
+    if (top === '') {
+      const prefixes = [`${prefix}${layer}/`, ...system];
+      return [{ layer, bucket, prefixes: { read: prefixes, write: prefixes } }];
+    }
+    // Beside batches, bronze holds what belongs to no layer: readers get no more of it than they need.
+    const read = layer === 'bronze' ? [`${prefix}batch=`, ...system] : [prefix];
+    return [{ layer, bucket, prefixes: { read, write: [prefix] } }];
   });
 }
 

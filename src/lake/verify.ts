@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type { Engine } from '../engine/session.js';
 import { errorMessage, isOperatorError, throwIfAborted } from '../system/errors.js';
+import { mapParallel } from '../system/parallel.js';
 import type { JobContext } from '../system/progress.js';
 import { type BatchSummary, isDamage } from './batch-state.js';
 import { type BatchDetails, showBatch } from './batches.js';
@@ -141,23 +142,22 @@ async function verifyFiles(
   };
   const footers = new Footers(context);
   footers.prepare();
-  const findings: VerifyFinding[] = [];
   // The largest first: none of them begins when all others are done.
-  const queue = [...claims].sort((a, b) => b.file.bytes - a.file.bytes).values();
-  const worker = async (): Promise<void> => {
-    for (const claim of queue) {
-      const problem = await verifyFile(lake, claim, { context, footers, advance });
-      if (problem !== undefined) findings.push({ key: claim.file.key, problem, hint: claim.hint });
-    }
-  };
+  const ordered = [...claims].sort((a, b) => b.file.bytes - a.file.bytes);
+  let problems: (string | undefined)[];
   try {
-    await allSettledOrThrow(Array.from({ length: parallelFiles }, worker));
+    problems = await mapParallel(ordered, parallelFiles, (claim) =>
+      verifyFile(lake, claim, { context, footers, advance }),
+    );
   } finally {
     await footers.close();
   }
   const seconds = (performance.now() - started) / 1000;
   context.report({ type: 'finished', task, seconds, summary: `${claims.length} files` });
-  return findings;
+  return ordered.flatMap(({ file, hint }, index) => {
+    const problem = problems[index];
+    return problem === undefined ? [] : [{ key: file.key, problem, hint }];
+  });
 }
 
 /** The first problem of a file; undefined when it is as the manifest says. */
@@ -238,12 +238,5 @@ class Footers {
     const { openEngine } = await import('../engine/session.js');
     const { scratch, signal } = this.#context;
     return openEngine({ memoryLimit: '256MB', threads: 1, scratch, signal });
-  }
-}
-
-/** Like Promise.all, but waits until all have ended: none may still work when it throws. */
-async function allSettledOrThrow(work: readonly Promise<void>[]): Promise<void> {
-  for (const outcome of await Promise.allSettled(work)) {
-    if (outcome.status === 'rejected') throw outcome.reason;
   }
 }

@@ -142,6 +142,23 @@ describe('lake policy', () => {
     }
   });
 
+  it('gives readers of bronze its batches, and not what else lies beside them', async () => {
+    const { Statement } = await policy('analyst');
+    const bronze = Statement.flatMap(({ Resource }) => Resource).filter((arn) =>
+      /-bronze-euw3\/./.test(arn),
+    );
+    expect(bronze.map((arn) => arn.split('euw3/')[1])).toEqual([
+      'batch=*',
+      '_system/logs/*',
+      '_system/leases/*',
+      '_system/holds/*',
+    ]);
+    const lists = Statement.find(({ Sid }) => Sid === 'ReadListsByPrefix');
+    expect(lists?.Condition?.StringLike?.['s3:prefix']).toEqual(
+      expect.arrayContaining(['batch=*', '_system/leases/*']),
+    );
+  });
+
   it('follows prefixes, keys and partitions', async () => {
     const shared = await policy('frontend', {
       REVIEWOPS_LAKE_S3_BUCKET: 'one-bucket',

@@ -340,6 +340,19 @@ describe('the lake on a store that misbehaves', () => {
     },
   );
 
+  test('403 for what is not there, to who may list a part of the bucket: it is not there', async () => {
+    await lake.put('gold/there', 'a');
+    strike(
+      { kind: 'refuse', status: 403, code: 'AccessDenied' },
+      ({ method, query }) => ['GET', 'HEAD'].includes(method) && !query.has('list-type'),
+    );
+    expect(await lake.head('gold/missing')).toBeUndefined();
+    expect(await lake.readVersion('gold/missing')).toBeUndefined();
+    const denied = { code: 'LAKE_ACCESS_DENIED' };
+    expect(await errorOf(lake.head('gold/there'))).toMatchObject(denied);
+    expect(await errorOf(lake.readVersion('gold/there'))).toMatchObject(denied);
+  });
+
   test('throttled for a moment: goes on by itself', async () => {
     strike({ kind: 'refuse', status: 503, code: 'SlowDown' }, () => true, 2);
     await lake.put('gold/a.json', 'a');

@@ -1,7 +1,14 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { interrupted, isOperatorError } from '../../system/errors.js';
 import type { S3Connection } from './connection.js';
-import { describeS3Error, isUnexplained, placeText, type S3Place, statusOf } from './errors.js';
+import {
+  describeS3Error,
+  isMissing,
+  isUnexplained,
+  placeText,
+  type S3Place,
+  statusOf,
+} from './errors.js';
 
 /** What the work of one request is given. */
 export interface Request {
@@ -66,6 +73,24 @@ export class Bucket {
     if (isOperatorError(error)) return error;
     const cause = isUnexplained(error) ? await this.#reason(error, objectKey) : error;
     return describeS3Error(cause, this.place(objectKey), this.connection);
+  }
+
+  /**
+   * Whether `error` means that the object is not there. S3 tells so only whom it lets list; else it
+   * answers 403, also where a policy allows a part of the bucket: then the list itself is asked.
+   */
+  async isAbsent(error: unknown, objectKey: string): Promise<boolean> {
+    if (isMissing(error)) return true;
+    if (statusOf(error) !== 403) return false;
+    try {
+      const { Contents = [] } = await this.send((request) =>
+        listOne(request, this.name, objectKey),
+      );
+      return Contents.every(({ Key }) => Key !== objectKey);
+    } catch {
+      // May not list either: the first error stands.
+      return false;
+    }
   }
 
   /**

@@ -87,7 +87,7 @@ export class S3Lake implements Lake {
           etag: bareEtag(found.ETag),
         };
       } catch (error) {
-        if (!isMissing(error)) throw error;
+        if (!(await this.#bucket.isAbsent(error, objectKey))) throw error;
         await this.#bucket.prove(objectKey);
         return undefined;
       }
@@ -109,7 +109,7 @@ export class S3Lake implements Lake {
           for await (const chunk of object.chunks) chunks.push(chunk);
           return { body: Buffer.concat(chunks), etag: object.etag };
         } catch (error) {
-          if (isMissing(error)) return undefined;
+          if (await this.#bucket.isAbsent(error, objectKey)) return undefined;
           throw error;
         }
       }),
