@@ -38,9 +38,10 @@ export default class RunbookShow extends ReviewopsCommand<ShowResult> {
   }
 
   override render(result: ShowResult, terminal: Terminal): string {
-    const { id, title, summary, risk, symptoms, inputs, steps } = result;
+    const { id, title, summary, risk, roles, symptoms, inputs, steps } = result;
     const bold = (text: string) => paint(terminal, 'bold', text);
-    const lines = [bold(`${title} (${id}, ${risk})`), summary, ''];
+    const forWhom = risk === 'read' ? 'everybody' : roles.join(', ');
+    const lines = [bold(`${title} (${id}, ${risk})`), summary, `For: ${forWhom}.`, ''];
     lines.push(bold('You see'), ...symptoms.map((symptom) => `  ${symptom}`), '');
     if (inputs.length > 0) {
       lines.push(bold('Inputs'));
