@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from '../system/errors.js';
-import { describeFileError, makeDirectory, writeFileAtomic } from '../system/files.js';
+import { makeDirectory, writeFileAtomic } from '../system/files.js';
 import type { CredentialKind } from './record.js';
-import { credentialsDirectory } from './seal.js';
+import { credentialsDirectory, describeStateError } from './seal.js';
 
 /** When a credential was made, as this state directory has seen it. Holds no secret. */
 export interface LedgerEntry {
@@ -28,7 +28,7 @@ export async function readLedger(home: string): Promise<LedgerEntry[]> {
     return JSON.parse(await readFile(path, 'utf8')) as LedgerEntry[];
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return [];
-    throw describeFileError(error, path);
+    throw describeStateError(error, path);
   }
 }
 

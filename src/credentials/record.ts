@@ -1,13 +1,8 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, failed, refused } from '../system/errors.js';
-import {
-  describeFileError,
-  makeDirectory,
-  syncDirectory,
-  writeFileAtomic,
-} from '../system/files.js';
-import { credentialsDirectory, seal, unseal } from './seal.js';
+import { makeDirectory, syncDirectory, writeFileAtomic } from '../system/files.js';
+import { credentialsDirectory, describeStateError, seal, unseal } from './seal.js';
 
 export type CredentialKind = 'aws' | 'database';
 
@@ -101,7 +96,7 @@ async function readStored(home: string, kind: CredentialKind): Promise<StoredRot
     text = await readFile(path, 'utf8');
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
-    throw describeFileError(error, path);
+    throw describeStateError(error, path);
   }
   try {
     return JSON.parse(text) as StoredRotation;
@@ -132,10 +127,14 @@ const purposeOf = ({ kind, runId }: Pick<Rotation, 'kind' | 'runId'>): string =>
 export async function writeRotation(home: string, rotation: Rotation): Promise<void> {
   const { old, fresh, secret, ...rest } = rotation;
   const path = pathOf(home, rotation.kind);
-  await makeDirectory(credentialsDirectory(home), 0o700);
-  const sealed = await seal(home, JSON.stringify({ old, fresh, secret }), purposeOf(rotation));
-  const stored: StoredRotation = { format: 1, ...rest, sealed };
-  await writeFileAtomic(path, `${JSON.stringify(stored, null, 2)}\n`, { mode: 0o600 });
+  try {
+    await makeDirectory(credentialsDirectory(home), 0o700);
+    const sealed = await seal(home, JSON.stringify({ old, fresh, secret }), purposeOf(rotation));
+    const stored: StoredRotation = { format: 1, ...rest, sealed };
+    await writeFileAtomic(path, `${JSON.stringify(stored, null, 2)}\n`, { mode: 0o600 });
+  } catch (error) {
+    throw describeStateError(error, path);
+  }
 }
 
 /** Forgets it, secrets and all. */
@@ -145,7 +144,7 @@ export async function removeRotation(home: string, kind: CredentialKind): Promis
     await rm(path, { force: true });
     await syncDirectory(credentialsDirectory(home));
   } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw describeFileError(error, path);
+    if (errorCode(error) !== 'ENOENT') throw describeStateError(error, path);
   }
 }
 

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { link, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { errorCode, failed } from '../system/errors.js';
+import { errorCode, errorMessage, failed, isOperatorError } from '../system/errors.js';
 import {
   describeFileError,
   makeDirectory,
@@ -11,6 +11,16 @@ import {
 
 /** What credentials leave in the state directory. */
 export const credentialsDirectory = (home: string): string => join(home, 'credentials');
+
+/** What keeps a file of ours from being read or written, as the operator's to cure. */
+export function describeStateError(error: unknown, path: string): unknown {
+  const described = describeFileError(error, path);
+  if (isOperatorError(described) || errorCode(error) === undefined) return described;
+  return failed('STATE_UNUSABLE', `${path} cannot be used: ${errorMessage(error)}.`, {
+    hint: 'Look at what lies there; the directory belongs to the state directory and is made by itself.',
+    cause: error,
+  });
+}
 
 const keyPath = (home: string): string => join(credentialsDirectory(home), 'key');
 const algorithm = 'aes-256-gcm';
@@ -25,7 +35,7 @@ async function sealingKey(home: string): Promise<Buffer> {
     await makeDirectory(credentialsDirectory(home), 0o700);
     return await readKey(path);
   } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw describeFileError(error, path);
+    if (errorCode(error) !== 'ENOENT') throw describeStateError(error, path);
   }
   await createFile(path, randomBytes(32));
   return readKey(path);
@@ -50,7 +60,7 @@ async function createFile(path: string, content: Uint8Array): Promise<void> {
     await rm(temporary);
     await syncDirectory(dirname(path));
   } catch (error) {
-    throw describeFileError(error, path);
+    throw describeStateError(error, path);
   }
 }
 

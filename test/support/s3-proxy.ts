@@ -11,6 +11,8 @@ export interface Seen {
   path: string;
   query: URLSearchParams;
   headers: http.IncomingHttpHeaders;
+  /** Of a form, as IAM and STS are asked: `Action=CreateAccessKey&…`. */
+  form?: string;
 }
 
 /** What happens to a request in place of what should. */
@@ -77,7 +79,12 @@ export async function startProxy(upstream: string, options: ProxyOptions = {}): 
         .end();
     });
 
-  const pass = (request: http.IncomingMessage, response: http.ServerResponse, fault?: Fault) =>
+  const pass = (
+    request: http.IncomingMessage,
+    response: http.ServerResponse,
+    fault?: Fault,
+    form?: string,
+  ) =>
     new Promise<void>((resolve, reject) => {
       const { method, url, headers } = request;
       const onward = http.request({ hostname, port, method, path: url, headers, agent });
@@ -108,6 +115,10 @@ export async function startProxy(upstream: string, options: ProxyOptions = {}): 
         });
         answer.on('end', broken);
       });
+      if (form !== undefined) {
+        onward.end(form);
+        return;
+      }
       if (fault?.kind !== 'reset') {
         request.pipe(onward);
         request.on('close', () => {
@@ -134,24 +145,29 @@ export async function startProxy(upstream: string, options: ProxyOptions = {}): 
       query: url.searchParams,
       headers: request.headers,
     };
+    const type = request.headers['content-type'] ?? '';
+    if (type.startsWith('application/x-www-form-urlencoded')) {
+      seen.form = (await buffer(request)).toString();
+    }
     proxy.requests.push(seen);
     if (proxy.latency > 0) await delay(proxy.latency);
     const rule = proxy.rules.find(({ when, times }) => times !== 0 && when(seen));
     if (rule?.times !== undefined) rule.times -= 1;
     const fault = rule?.fault;
     if (fault?.kind === 'refuse') {
-      await buffer(request);
-      refuse(response, seen.method, fault);
+      if (seen.form === undefined) await buffer(request);
+      refuse(response, seen.method, fault, seen.form !== undefined);
       return;
     }
     if (fault?.kind === 'answer') {
-      await buffer(request.pipe(lineOf(fault.bytesPerSecond)));
+      if (seen.form === undefined) await buffer(request.pipe(lineOf(fault.bytesPerSecond)));
       response.writeHead(fault.status, { 'content-type': 'application/xml' });
       response.end(fault.body);
       return;
     }
     if (fault?.kind === 'before') await fault.run();
-    const send = () => pass(request, response, fault?.kind === 'before' ? undefined : fault);
+    const effect = fault?.kind === 'before' ? undefined : fault;
+    const send = () => pass(request, response, effect, seen.form);
     if (options.conditions !== true) return send();
     await conditions.around(url.pathname, seen, send, async (status) => {
       await buffer(request);
@@ -187,8 +203,11 @@ function refuse(
   response: http.ServerResponse,
   method: string,
   { status, code, headers = {} }: Extract<Fault, { kind: 'refuse' }>,
+  asForm = false,
 ): void {
-  const body = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>${code} of the test</Message></Error>`;
+  const error = `<Error><Code>${code}</Code><Message>${code} of the test</Message></Error>`;
+  const answer = asForm ? `<ErrorResponse>${error}</ErrorResponse>` : error;
+  const body = `<?xml version="1.0" encoding="UTF-8"?>${answer}`;
   response.writeHead(status, { 'content-type': 'application/xml', ...headers });
   response.end(method === 'HEAD' ? undefined : body);
 }

@@ -4,7 +4,7 @@ import { asking, isAbsent } from '../aws/errors.js';
 import type { Values } from '../record.js';
 import { fromDocument, parseObject, type Sink, toDocument } from './sink.js';
 
-const stages = { current: 'AWSCURRENT', pending: 'AWSPENDING' } as const;
+const stages = { current: 'AWSCURRENT', pending: 'AWSPENDING', previous: 'AWSPREVIOUS' } as const;
 
 interface Version {
   id: string;
@@ -58,11 +58,13 @@ export class SecretsManagerSink implements Sink {
 
   async promote(values: Values): Promise<void> {
     const now = await this.#version('current');
-    const staged = await this.#version('pending');
     const text = merged(now?.text, values);
     if (now?.text !== text) {
-      if (staged?.text === text) await this.#moveLabel(stages.current, now?.id, staged.id);
-      else await this.#put(text, [stages.current]);
+      // The one that waits; or, to take it back, the one before.
+      const versions = [await this.#version('pending'), await this.#version('previous')];
+      const there = versions.find((version) => version?.text === text);
+      if (there === undefined) await this.#put(text, [stages.current]);
+      else await this.#moveLabel(stages.current, now?.id, there.id);
     }
     await this.unstage();
   }
