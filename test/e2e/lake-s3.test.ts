@@ -1,3 +1,5 @@
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { BatchSummary } from '../../src/lake/batch-state.js';
 import { runCli, startCli } from '../support/cli.js';
@@ -105,6 +107,29 @@ describe('the pipeline with its lake on S3', () => {
     const [batch] = listed.json<{ batches: BatchSummary[] }>().result.batches;
     expect(batch).toMatchObject({ batchId, state: 'complete', problems: [] });
   };
+
+  it('keeps each layer where the configuration says: silver here, the others on S3', async () => {
+    await writeFile(
+      join(cwd, 'reviewops.config.yaml'),
+      'lake:\n  layers:\n    silver: { kind: local, path: silver-here }\n',
+    );
+    const mixed = await run('pipeline', 'run', '--batch-id', batchId);
+    expect(mixed.json().error).toBeUndefined();
+    await expectComplete();
+    const below = await readdir(join(cwd, 'silver-here'), { recursive: true });
+    expect(below).toContain(join('silver', `batch=${batchId}`, 'manifest.json'));
+    const client = clientOf(server);
+    const { ListObjectsV2Command } = await import('@aws-sdk/client-s3');
+    const counts = await Promise.all(
+      ['bronze', 'silver', 'gold'].map(async (layer) => {
+        const Bucket = pattern.replace('{env}', 'prod').replace('{layer}', layer);
+        return (await client.send(new ListObjectsV2Command({ Bucket }))).KeyCount;
+      }),
+    );
+    expect(counts).toEqual([expect.toSatisfy((n) => n > 2), 0, 2]);
+    const again = await run('pipeline', 'run', '--batch-id', batchId, '--from', 'model');
+    expect(again.code).toBe(0);
+  });
 
   it('stops when the credential expires, and goes on after its renewal', async () => {
     let expired = false;
