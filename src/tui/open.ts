@@ -5,8 +5,8 @@ import type { RunReport } from '../runbooks/engine/report.js';
 import { ExitCode, interrupted } from '../system/errors.js';
 import { thisProcess } from '../system/owner.js';
 import { type Face, Program } from './effects/program.js';
+import { forDrawing } from './terminal/loading.js';
 import type { SessionEvents } from './terminal/session.js';
-import { withStyles } from './terminal/styled.js';
 import { themeOf } from './theme.js';
 
 export interface TuiOptions {
@@ -75,7 +75,7 @@ async function openFace(
     return new PlainFace({ ...streams, ...events });
   }
   const theme = themeOf(wantsColor(process.stdout, process.env, flags['no-color']));
-  const { InkFace } = await withStyles(() => import('./terminal/ink-face.js'));
+  const { InkFace } = await forDrawing(() => import('./terminal/ink-face.js'));
   return InkFace.open({ ...streams, theme, events });
 }
 

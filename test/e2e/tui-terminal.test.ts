@@ -14,6 +14,12 @@ import { writeWalk } from '../support/walk-runbook.js';
 
 const launcher = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
 
+/** Bytes of memory that a process holds. */
+async function residentMemory(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
+}
+
 describe('the full screen and its terminal', () => {
   let directory: string;
   const open: TestTerminal[] = [];
@@ -251,6 +257,39 @@ describe('the full screen and its terminal', () => {
     const lines = text.split('\n').slice(1, 20);
     for (const line of lines) expect(line[29]).toBe('│');
     expect(screen.raw()).not.toContain('\u001b]0;');
+  });
+
+  it('answers keys at once while 10,000 lines a second come, in flat memory', async () => {
+    await writeWalk(directory, { floodSeconds: 12 });
+    const screen = terminal([], { columns: 200, rows: 50 });
+    await screen.see('corrupt-batch');
+    screen.type(':');
+    await screen.enter('sample-walk');
+    screen.type(keys.enter);
+    await screen.see('Steps (');
+    screen.type(keys.enter);
+    await screen.see('Look only');
+    screen.type(`${keys.down}${keys.enter}3`);
+    await screen.see(/line \d{4,} of the flood/);
+    const waits: number[] = [];
+    for (let press = 0; press < 40; press += 1) {
+      const [key, mark] = press % 2 === 0 ? ['j', /▸. What is touched/] : ['k', /▸. What does it/];
+      const pressed = performance.now();
+      screen.type(key as string);
+      await screen.see(mark as RegExp);
+      waits.push(performance.now() - pressed);
+    }
+    waits.sort((a, b) => a - b);
+    // Of the reading of the screen by this test, too; the machine has other things to do.
+    expect(waits[20]).toBeLessThan(50);
+    expect(waits[36]).toBeLessThan(200);
+    await screen.see(/line [4-9]\d{4} of the flood/);
+    const before = await residentMemory(screen.pty.pid);
+    await screen.see(/line (9\d{4}|1\d{5}) of the flood/);
+    const grown = (await residentMemory(screen.pty.pid)) - before;
+    expect(grown).toBeLessThan(40_000_000);
+    await screen.see('The run was planned.', 40_000);
+    expect(screen.screen()).not.toContain('critical');
   });
 
   it('does without colours', async () => {

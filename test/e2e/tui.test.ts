@@ -1,28 +1,35 @@
-import { rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeSite, type Site } from '../support/site.js';
-import { keys } from '../support/terminal.js';
-import { approve, findRunbook, succeeds } from '../support/walk.js';
+import { keys, openTerminal, type TestTerminal } from '../support/terminal.js';
+import { approve, findRunbook, say, succeeds } from '../support/walk.js';
+import { writeWalk } from '../support/walk-runbook.js';
 
 describe('the full screen, built, in a pseudo-terminal', () => {
-  let site: Site;
+  let directory: string;
+  let screen: TestTerminal;
   beforeAll(async () => {
-    site = await makeSite(300);
+    directory = await mkdtemp(join(tmpdir(), 'reviewops-tui-'));
+    await writeWalk(directory);
+    await writeFile(join(directory, 'go'), '');
+    screen = openTerminal([], { cwd: directory, columns: 80, rows: 24 });
   });
-  afterAll(() => site.dispose());
+  afterAll(async () => {
+    screen.dispose();
+    await rm(directory, { recursive: true, force: true });
+  });
 
-  it('walks from the symptom to the verified repair; declines first', async () => {
-    await rm(site.lake('gold'), { recursive: true });
-    const screen = site.terminal([], { columns: 80, rows: 24 });
-    await findRunbook(screen, 'no best review', 'gold-incomplete');
+  it('walks from the symptom through form, plan and a no to the proof', async () => {
+    await findRunbook(screen, 'tests want', 'sample-walk');
     screen.type(keys.enter);
-    await screen.see('batchId:');
-    await screen.enter('2026');
-    await screen.see('is no batch id');
+    await screen.see('name:');
+    await screen.enter('Wrong1');
+    await screen.see('✗');
     screen.type('\u0015');
-    await screen.lose('is no batch id');
-    await screen.enter(site.batchId);
-    screen.type(`${keys.enter}${keys.down}${keys.enter}`);
+    await screen.lose('✗ ');
+    screen.type(`${keys.down}${keys.down}${keys.enter}`);
+    await screen.see('3 targets');
     await screen.see('Answer:');
     screen.type(`${keys.enter}${keys.enter}`);
     await screen.see('Enter alone answers nothing');
@@ -30,12 +37,12 @@ describe('the full screen, built, in a pseudo-terminal', () => {
     screen.type(keys.enter);
     await screen.see('The run aborted.');
     screen.type(keys.esc);
-    await screen.see('batchId:');
+    await screen.see('name:');
     screen.type(keys.enter);
     await approve(screen);
+    await say(screen, 'told them');
     await succeeds(screen);
     screen.type('q');
     expect(await screen.ended).toMatchObject({ exitCode: 0 });
-    expect((await site.cli(['product', 'best', 'P7'])).code).toBe(0);
   });
 });

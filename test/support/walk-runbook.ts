@@ -11,8 +11,8 @@ export const hostile = {
 };
 
 export interface WalkOptions {
-  /** Lines that its first check prints. */
-  lines?: number;
+  /** For how long its first check prints 10,000 lines a second. */
+  floodSeconds?: number;
   /** Targets of its plan. */
   targets?: number;
 }
@@ -22,7 +22,7 @@ export interface WalkOptions {
  * and count, an act that waits until the file `go` is there, a manual step, and a proof.
  */
 export async function writeWalk(directory: string, options: WalkOptions = {}): Promise<void> {
-  const { lines = 5, targets = 3 } = options;
+  const { floodSeconds = 0, targets = 3 } = options;
   const noise = Object.values(hostile)
     .map((text) => JSON.stringify(text).slice(1, -1))
     .join('\\n');
@@ -47,7 +47,15 @@ export async function writeWalk(directory: string, options: WalkOptions = {}): P
         shell: [
           process.execPath,
           '-e',
-          `console.log("${noise}"); for (let i = 0; i < ${lines}; i++) console.log("line " + i + " of the noise");`,
+          `console.log("${noise}");
+           const until = Date.now() + ${floodSeconds * 1000};
+           let printed = 0;
+           const timer = setInterval(() => {
+             if (Date.now() >= until) return clearInterval(timer);
+             let text = '';
+             for (let line = 0; line < 100; line += 1) text += 'line ' + (printed += 1) + ' of the flood\\n';
+             process.stdout.write(text);
+           }, 10);`,
         ],
       },
       {

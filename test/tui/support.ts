@@ -1,5 +1,4 @@
 import { stripVTControlCharacters } from 'node:util';
-import { createElement } from 'react';
 import { z } from 'zod';
 import { defineRunbook, type Runbook } from '../../src/runbooks/engine/definition.js';
 import type { RunEvent } from '../../src/runbooks/engine/events.js';
@@ -14,7 +13,6 @@ import {
 import { update } from '../../src/tui/state/update.js';
 import type { Press } from '../../src/tui/terminal/decode.js';
 import type { InkHost } from '../../src/tui/terminal/host.js';
-import { withStyles } from '../../src/tui/terminal/styled.js';
 import { themeOf } from '../../src/tui/theme.js';
 
 /** A moment at which nothing happens by itself. */
@@ -174,12 +172,13 @@ let ink: InkHost | undefined;
 
 /** What the renderer draws of the state, as plain text or with its styles. */
 export async function draw(model: Model, options: { color?: boolean } = {}): Promise<string> {
-  const [{ App }, { openInk }] = await withStyles(() =>
-    Promise.all([
-      import('../../src/tui/components/app.js'),
-      import('../../src/tui/terminal/host.js'),
-    ]),
-  );
+  // Whatever this terminal is: the theme decides. Read when the modules below are loaded.
+  process.env.FORCE_COLOR = '1';
+  const [{ createElement }, { App }, { openInk }] = await Promise.all([
+    import('react'),
+    import('../../src/tui/components/app.js'),
+    import('../../src/tui/terminal/host.js'),
+  ]);
   ink ??= openInk(model.size);
   const theme = themeOf(options.color === true);
   const frame = ink.render(createElement(App, { model, theme }), model.size);

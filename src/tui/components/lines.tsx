@@ -11,12 +11,15 @@ interface LineViewProps {
   tone?: Tone | undefined;
 }
 
-/** One line of the screen, exactly `width` columns. */
+/** One line of the screen, at most `width` columns. */
 export function LineView({ line, width, tone }: LineViewProps): ReactElement {
   const look = useLook();
+  const fitted = fitLine(line, width, tone !== undefined);
+  // An empty text would have no height.
+  if (fitted.length === 0) return <Text> </Text>;
   return (
     <Text wrap="truncate">
-      {fitLine(line, width).map((span, index) => (
+      {fitted.map((span, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: a line is drawn whole, its pieces have no identity
         <Text key={index} {...look(tone ?? span.tone)}>
           {span.text}

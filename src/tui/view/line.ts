@@ -28,8 +28,8 @@ export const wrapped = (text: string, width: number, tone?: Tone, indent = 0): L
 export const widthOfLine = (spans: Line): number =>
   spans.reduce((sum, { text }) => sum + widthOf(text), 0);
 
-/** The line cut or filled to exactly this width. */
-export function fitLine(spans: Line, width: number): Line {
+/** The line cut to this width, and filled up to it where its whole length is to be seen. */
+export function fitLine(spans: Line, width: number, fill: boolean): Line {
   const fitted: Span[] = [];
   let left = width;
   for (const one of spans) {
@@ -38,7 +38,7 @@ export function fitLine(spans: Line, width: number): Line {
     fitted.push({ ...one, text });
     left -= widthOf(text);
   }
-  if (left > 0) fitted.push({ text: pad('', left) });
+  if (fill && left > 0) fitted.push({ text: pad('', left) });
   return fitted;
 }
 

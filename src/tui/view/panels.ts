@@ -3,7 +3,7 @@ import type { Json, JsonObject } from '../../runbooks/engine/definition.js';
 import { formatSeconds } from '../../system/duration.js';
 import { matches } from '../state/list.js';
 import type { Browser, Model, Panel, Screen } from '../state/model.js';
-import { outputOf } from '../state/output.js';
+import { type OutputLog, outputOf } from '../state/output.js';
 import { type RunView, type StepView, stepsOf } from '../state/run.js';
 import { blank, type Line, line, marked, span, textOf, wrapped } from './line.js';
 import { reportLines } from './report.js';
@@ -138,10 +138,20 @@ const plain = (value: Json): string => (typeof value === 'string' ? value : JSON
 
 function output({ run, width }: Subject): Line[] {
   if (run === undefined || run.output.count === 0) return wrapped('No output yet.', width, 'dim');
-  const { output: log } = run;
+  return outputLines(run.output);
+}
+
+/** A frame asks for them several times, and in a flood there are thousands. */
+const drawnOutput = new WeakMap<OutputLog, Line[]>();
+
+function outputLines(log: OutputLog): Line[] {
+  const known = drawnOutput.get(log);
+  if (known !== undefined) return known;
   const lost = log.total - log.count;
   const lines = outputOf(log).map(({ step, text }): Line => [span(`${step} │ `, 'dim'), { text }]);
-  return lost > 0 ? [line(`… ${lost} earlier lines were let go`, 'dim'), ...lines] : lines;
+  if (lost > 0) lines.unshift(line(`… ${lost} earlier lines were let go`, 'dim'));
+  drawnOutput.set(log, lines);
+  return lines;
 }
 
 function planView(run: RunView | undefined, query: string, width: number): PanelView {
