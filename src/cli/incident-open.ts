@@ -1,6 +1,7 @@
 import type { IncidentRow } from '../incidents/read-model.js';
 import type { CommandContext } from './context.js';
-import { changeIncident, person } from './incidents.js';
+import { deliverIncidents } from './incident-signals.js';
+import { person } from './incidents.js';
 
 export interface OpenRequest {
   summary: string;
@@ -10,23 +11,43 @@ export interface OpenRequest {
   service: 'database' | 'etl' | undefined;
 }
 
+export interface Opened {
+  incidents: IncidentRow[];
+  /** It lies on this machine until the database can be reached. */
+  spooled: boolean;
+}
+
 /** Opens what a person reports. @throws SEVERITY_UNKNOWN (exit 2) */
 export async function openByHand(
   context: CommandContext,
   { summary, severity, batchId, cause, service }: OpenRequest,
-): Promise<{ incidents: IncidentRow[] }> {
-  const [{ openIncident }, { parseSeverity }] = await Promise.all([
-    import('../incidents/work.js'),
+): Promise<Opened> {
+  const [{ parseSeverity }, { spoolSignal }, { rowOf }] = await Promise.all([
     import('../incidents/severity.js'),
+    import('../incidents/spool.js'),
+    import('../incidents/read-model.js'),
   ]);
-  const { names } = (await context.config()).incidents;
+  const { incidents: config } = await context.config();
   const occurrence = {
     source: 'person' as const,
     summary,
-    severity: parseSeverity(severity, names),
+    severity: parseSeverity(severity, config.names),
     ...(batchId === undefined ? {} : { batchId }),
     ...(cause === undefined ? {} : { cause }),
     ...(service === undefined ? {} : { service }),
   };
-  return changeIncident(context, (store) => openIncident(store, occurrence, person()));
+  const { id } = await spoolSignal(context.home, {
+    at: context.now(),
+    by: person(),
+    occurrence,
+  });
+  const delivered = await deliverIncidents(
+    context,
+    await context.database().catch(() => undefined),
+  );
+  const found = delivered?.recorded.find(({ signal }) => signal === id);
+  return {
+    incidents: found === undefined ? [] : [rowOf(found.incident, config, context.now())],
+    spooled: found === undefined,
+  };
 }

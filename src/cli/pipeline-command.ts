@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { Flags } from '@oclif/core';
-import type { PipelineRequest, PipelineResult } from '../pipeline/run.js';
+import type { FailedRun } from '../incidents/causes.js';
+import type { PipelineEnvironment, PipelineRequest, PipelineResult } from '../pipeline/run.js';
 import { formatBytes, formatCount, formatSeconds } from '../system/duration.js';
 import { redact } from '../system/redact.js';
 import { ReviewopsCommand } from './command.js';
@@ -36,6 +37,25 @@ export abstract class PipelineCommand extends ReviewopsCommand<PipelineResult> {
   abstract request(): PipelineRequest;
 
   override async execute(context: CommandContext): Promise<PipelineResult> {
+    const { reportFailedRun, reportGoodRun } = await import('./incident-signals.js');
+    const { batchId } = this.request();
+    let run: Omit<FailedRun, 'error'> = batchId === undefined ? {} : { batchId };
+    try {
+      const result = await this.#perform(context, ({ stage, ...ids }) => {
+        run = { ...ids, ...(stage === undefined ? {} : { stage }) };
+      });
+      await reportGoodRun(context, result.batchId);
+      return result;
+    } catch (error) {
+      await reportFailedRun(context, { ...run, error });
+      throw error;
+    }
+  }
+
+  async #perform(
+    context: CommandContext,
+    onFailure: NonNullable<PipelineEnvironment['onFailure']>,
+  ): Promise<PipelineResult> {
     const { runPipeline } = await import('../pipeline/run.js');
     const [config, lake, secrets, scratch] = await Promise.all([
       context.config(),
@@ -54,6 +74,7 @@ export abstract class PipelineCommand extends ReviewopsCommand<PipelineResult> {
         logsDirectory: join(context.home, 'logs'),
         tool: context.tool,
         redact,
+        onFailure,
       },
       this.request(),
     );

@@ -18,6 +18,7 @@ import { type RunOptions, type RunReport, resumeRun, startRun } from '../runbook
 import { synchronise } from '../runbooks/engine/synchronise.js';
 import { ExitCode, errorMessage, invalid, OperatorError } from '../system/errors.js';
 import type { CommandContext } from './context.js';
+import { reportRunbook } from './incident-signals.js';
 import { answerFrom, type RunbookFlags } from './runbook-answers.js';
 import { findRunbook } from './runbook-catalogue.js';
 import { type CommandServices, servicesOf } from './runbook-services.js';
@@ -36,7 +37,8 @@ export async function runRunbookCommand(
   flags: RunbookFlags = {},
 ): Promise<RunReport> {
   const definition = typeof runbook === 'string' ? await findRunbook(context, runbook) : runbook;
-  return perform(context, flags, (options) => startRun(definition, input, options));
+  const of = { incident: flags.incident, input: { ...input } };
+  return perform(context, flags, of, (options) => startRun(definition, input, options));
 }
 
 /** Goes on with a run that was interrupted, failed or waits, or takes back what it did. */
@@ -45,10 +47,17 @@ export async function resumeRunbookCommand(
   runId: string,
   flags: RunbookFlags & { undo?: boolean } = {},
 ): Promise<RunReport> {
-  const { runbook: id } = startOf((await readJournal(context.home, runId)).entries);
+  const {
+    runbook: id,
+    incident,
+    input,
+  } = startOf((await readJournal(context.home, runId)).entries);
   const definition = await findRunbook(context, id);
   const { undo = false } = flags;
-  return perform(context, flags, (options) => resumeRun(definition, runId, { ...options, undo }));
+  const of = { incident: incident ?? undefined, input };
+  return perform(context, flags, of, (options) =>
+    resumeRun(definition, runId, { ...options, undo }),
+  );
 }
 
 /** Throws the failure of a run that did not succeed; for faces whose result needs its success. */
@@ -64,6 +73,7 @@ export function requireSuccess({ error, resume }: RunReport): void {
 async function perform(
   context: CommandContext,
   flags: RunbookFlags,
+  of: { incident: string | undefined; input: Record<string, unknown> },
   start: (options: RunOptions) => AsyncGenerator<RunEvent, RunReport>,
 ): Promise<RunReport> {
   if (flags.format === 'jsonl' && context.json) {
@@ -85,6 +95,7 @@ async function perform(
   });
   try {
     const report = await follow(context, flags, run);
+    await reportRunbook(context, report, { ...of, dryRun: dryRun === true }, services.used());
     const stopped = ['refused', 'aborted', 'interrupted'].includes(report.state);
     if (stopped && report.exitCode !== ExitCode.done) throw outcome(report);
     return report;

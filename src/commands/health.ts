@@ -64,6 +64,11 @@ export default class Health extends ReviewopsCommand<HealthResult> {
     'no-wake': Flags.boolean({
       description: 'Make no connection to the database, so that serverless compute stays asleep.',
     }),
+    incidents: Flags.boolean({
+      allowNo: true,
+      default: true,
+      description: 'Open incidents for what is found (incidents.openFrom.health says from when).',
+    }),
     list: Flags.boolean({ description: 'List the checks; run none.' }),
   };
 
@@ -83,11 +88,21 @@ export default class Health extends ReviewopsCommand<HealthResult> {
     this.#format = await healthFormatter(flags.format, context.tool);
     const { healthLooker } = await import('../cli/health-looker.js');
     const look = await healthLooker(context, selected, flags['no-wake']);
-    if (!flags.watch) return look(0);
+    const open = async (report: HealthReport) => {
+      if (!flags.incidents) return;
+      const { reportHealth } = await import('../cli/incident-signals.js');
+      await reportHealth(context, report.checks, !flags['no-wake']);
+    };
+    if (!flags.watch) {
+      const report = await look(0);
+      await open(report);
+      return report;
+    }
     const { setTimeout: wait } = await import('node:timers/promises');
     for (let round = 0; ; round += 1) {
       const report = await look(round);
       await this.#show(report, context.terminal);
+      await open(report);
       await wait((flags.every ?? everySeconds) * 1000, undefined, {
         signal: context.signal,
       }).catch(() => throwIfAborted(context.signal));

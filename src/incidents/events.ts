@@ -59,7 +59,10 @@ export interface ActionItem {
 }
 
 export type IncidentEvent =
-  | ({ type: 'opened' } & Occurrence)
+  | ({
+      type: 'opened' /** The same everywhere, whatever number the ticket gets. */;
+      uid: string;
+    } & Occurrence)
   /** Written into the table by hand. */
   | { type: 'recorded'; columns: Record<string, unknown> }
   | { type: 'edited'; columns: Record<string, unknown> }

@@ -138,7 +138,8 @@ export async function lockIncident(store: IncidentStore, id: number): Promise<In
 export async function insertIncident(
   store: IncidentStore,
   occurrence: Occurrence,
-  first: Omit<NewEvent, 'event'>,
+  first: Omit<NewEvent, 'event'> & { uid: string },
+  told: ReadonlySet<string> = new Set(),
 ): Promise<Incident> {
   const [row] = await store.client.query<{ incident_id: number }>(
     `INSERT INTO maintenance.incidents (opened_at, severity, status, summary, source, cause)
@@ -153,29 +154,32 @@ export async function insertIncident(
   );
   if (row === undefined) throw new Error('The new incident has no number.');
   const id = row.incident_id;
-  const event: IncidentEvent = { type: 'opened', ...occurrence };
-  const [logged] = await insertEvents(store, id, -1, [{ ...first, event }]);
+  const { uid, ...rest } = first;
+  const event: IncidentEvent = { type: 'opened', uid, ...occurrence };
+  const [logged] = await insertEvents(store, id, -1, [{ ...rest, event }]);
   const state = logged === undefined ? undefined : replay([logged]);
   if (logged === undefined || state === undefined) throw new Error(`Incident ${id} is empty.`);
-  await insertMessages(store, messagesFor(id, state, logged, store.config));
+  await insertMessages(store, messagesFor(id, state, logged, store.config), told);
   await project(store, { id, state });
   return { id, state };
 }
 
 /**
  * Adds events to an incident that is locked, tells the channels, and brings the ticket's columns up
- * to date. Events whose key is there already are left out; gives those that were written.
+ * to date. Events whose key is there already are left out; gives those that were written. `told`:
+ * keys of messages that were sent already, while the database was down.
  */
 export async function appendEvents(
   store: IncidentStore,
   { id, state }: Incident,
   events: readonly NewEvent[],
+  told: ReadonlySet<string> = new Set(),
 ): Promise<LoggedEvent[]> {
   if (events.length === 0) return [];
   const written = await insertEvents(store, id, state.seq, events);
   for (const logged of written) {
     apply(state, logged);
-    await insertMessages(store, messagesFor(id, state, logged, store.config));
+    await insertMessages(store, messagesFor(id, state, logged, store.config), told);
   }
   if (written.length > 0) await project(store, { id, state });
   return written;

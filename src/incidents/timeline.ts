@@ -54,6 +54,8 @@ export interface LinkedRun {
 
 /** An incident as its events tell it. */
 export interface IncidentState {
+  /** Of the ticket, for channels and trackers; empty for one that was written by hand. */
+  uid: string;
   status: Status;
   severity: Severity | null;
   summary: string;
@@ -89,6 +91,7 @@ export interface IncidentState {
 }
 
 const empty = (first: LoggedEvent): IncidentState => ({
+  uid: '',
   status: 'open',
   severity: null,
   summary: '',
@@ -272,7 +275,8 @@ function applyBeside(state: IncidentState, { at, by }: LoggedEvent, event: Besid
   }
 }
 
-function open(state: IncidentState, at: Date, event: Occurrence): void {
+function open(state: IncidentState, at: Date, event: Occurrence & { uid: string }): void {
+  state.uid = event.uid;
   state.openedAt = at;
   state.severity = event.severity;
   state.summary = event.summary;

@@ -1,11 +1,10 @@
 import { policyOf } from './clocks.js';
 import { callByPerson, nextCall, nextStatusEvent } from './escalation.js';
-import { type Occurrence, system } from './events.js';
+import { system } from './events.js';
 import {
   appendEvents,
   type Incident,
   type IncidentStore,
-  insertIncident,
   inTransaction,
   lockIncident,
   type NewEvent,
@@ -14,20 +13,8 @@ import { isOver } from './timeline.js';
 import { type Action, decide } from './transitions.js';
 
 /** An event does not happen before the one that it follows, whatever the clocks of machines say. */
-const after = ({ state }: Incident, now: Date): Date =>
+export const after = ({ state }: Incident, now: Date): Date =>
   now < state.changedAt ? state.changedAt : now;
-
-/** Opens a ticket and calls the first of the chain. */
-export const openIncident = (
-  store: IncidentStore,
-  occurrence: Occurrence,
-  by: string,
-): Promise<Incident> =>
-  inTransaction(store, async () => {
-    const incident = await insertIncident(store, occurrence, { at: store.now(), by });
-    await callDue(store, incident, store.now());
-    return incident;
-  });
 
 /**
  * Does something to an incident, under its lock: what two people do at once is done one after the

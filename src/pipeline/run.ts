@@ -37,6 +37,8 @@ export interface PipelineEnvironment {
   logsDirectory: string;
   tool: { name: string; version: string };
   redact: (text: string) => string;
+  /** Told of a run that fails, before its error is thrown. */
+  onFailure?(run: { runId: string; batchId: string; stage: Stage | undefined }): void;
 }
 
 export interface PipelineRequest {
@@ -149,7 +151,9 @@ class Run {
       for (const stage of planned) await this.#performStage(stage);
       throwIfAborted(this.#signal);
     } catch (error) {
-      const described = this.#describe(error, planned[this.#done.length]);
+      const stage = planned[this.#done.length];
+      const described = this.#describe(error, stage);
+      this.#environment.onFailure?.({ runId, batchId, stage });
       logger.error(
         { batchId, code: isOperatorError(described) ? described.code : 'BUG' },
         errorMessage(described),

@@ -1,8 +1,10 @@
 import { Args, Flags } from '@oclif/core';
 import type { CommandContext } from '../../cli/context.js';
-import { IncidentsCommand, type IncidentsResult } from '../../cli/incident-command.js';
+import { IncidentsCommand } from '../../cli/incident-command.js';
+import type { Opened } from '../../cli/incident-open.js';
+import type { Terminal } from '../../cli/terminal.js';
 
-export default class IncidentOpen extends IncidentsCommand {
+export default class IncidentOpen extends IncidentsCommand<Opened> {
   static override summary = 'Open an incident by hand.';
   static override description =
     'The first of the chain is called at once. With --cause, what is open for the same cause already gets another occurrence instead.';
@@ -30,7 +32,7 @@ export default class IncidentOpen extends IncidentsCommand {
     })(),
   };
 
-  override async execute(context: CommandContext): Promise<IncidentsResult> {
+  override async execute(context: CommandContext): Promise<Opened> {
     const { args, flags } = this.input(IncidentOpen);
     const { openByHand } = await import('../../cli/incident-open.js');
     return openByHand(context, {
@@ -40,5 +42,9 @@ export default class IncidentOpen extends IncidentsCommand {
       cause: flags.cause,
       service: flags.service,
     });
+  }
+
+  override render(result: Opened, terminal: Terminal): string {
+    return result.spooled ? '' : super.render(result, terminal);
   }
 }
