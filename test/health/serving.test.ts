@@ -1,5 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { noteCredential } from '../../src/credentials/ledger.js';
 import type { DatabaseClient } from '../../src/database/client.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { type Examination, look, makeHealthyWorld } from './support.js';
@@ -380,6 +384,27 @@ describe('credentials', () => {
       settings: { health: { databasePasswordSetOn } },
     });
     expect(check('password-age').state).toBe(state);
+  });
+
+  it('knows when a rotation made it, whatever the configuration says', async () => {
+    const home = await mkdtemp(join(tmpdir(), 'reviewops-home-'));
+    const { username: role } = new URL(world.database.target.url);
+    const by = 'rotation' as const;
+    await noteCredential(home, { kind: 'database', id: role, madeAt: '2026-02-20T00:00:00Z', by });
+    await noteCredential(home, { kind: 'aws', id: 'AKIA', madeAt: '2026-01-10T00:00:00Z', by });
+    const health = { databasePasswordSetOn: '2025-01-01', accessKeySetOn: '2026-02-28' };
+    const options = { target: external(), root: home, now };
+    const { check } = await look(['password-age', 'access-key-age'], {
+      ...options,
+      settings: { lake: { kind: 's3' }, health },
+    });
+    expect(check('password-age')).toMatchObject({ state: 'ok', value: 9 });
+    expect(check('access-key-age')).toMatchObject({
+      state: 'critical',
+      value: 50,
+      runbook: { id: 'rotate-aws' },
+    });
+    await rm(home, { recursive: true });
   });
 
   it('is near the end of its validity', async () => {

@@ -33,6 +33,7 @@ export interface AwsWorld extends RunbookWorld {
 export interface AwsWorldOptions {
   /** Of `credentials.aws`. */
   aws?: object;
+  /** Further variables; they may change later. */
   variables?: Record<string, string>;
 }
 
@@ -80,12 +81,11 @@ export async function awsWorld(moto: S3Server, options: AwsWorldOptions = {}): P
     `# ours\nAWS_ACCESS_KEY_ID=${id}\nAWS_SECRET_ACCESS_KEY='${secret}'\nLAST=1\n`,
     { mode: 0o600 },
   );
-  const environment = { AWS_ENDPOINT_URL: proxy.endpoint, ...options.variables };
   world.services.surroundings = async () => ({
     profile: 'test',
     directory: world.root,
     lookup: await readEnvironment({
-      environment,
+      environment: { AWS_ENDPOINT_URL: proxy.endpoint, ...options.variables },
       cwd: world.root,
       configFile: undefined,
       warn: () => undefined,

@@ -22,7 +22,7 @@ export interface RotationWorldOptions {
   /** Of `credentials.database`. */
   database?: object;
   health?: object;
-  /** Further variables. */
+  /** Further variables; they may change later. */
   variables?: Record<string, string>;
 }
 
@@ -58,15 +58,14 @@ export async function rotationWorld(options: RotationWorldOptions = {}): Promise
   await writeFile(envFile, `# kept\nOTHER='a b' # why\nNEON_DB_URL=${url.href}\nLAST=1\n`, {
     mode: 0o600,
   });
-  const variables: Record<string, string> = {
-    REVIEWOPS_DATABASE_ADMIN_URL: world.database.target.url,
-    ...options.variables,
-  };
   world.services.surroundings = async () => ({
     profile: 'test',
     directory: world.root,
     lookup: (name) => {
-      const value = variables[name];
+      const value =
+        name === 'REVIEWOPS_DATABASE_ADMIN_URL'
+          ? world.database.target.url
+          : options.variables?.[name];
       return value === undefined ? undefined : { value, source: `environment ${name}` };
     },
   });

@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import type { CredentialKind } from '../../credentials/record.js';
 import { isLoopback, parseDatabaseUrl } from '../../database/url.js';
 import { formatSeconds } from '../../system/duration.js';
 import { errorCode } from '../../system/errors.js';
@@ -21,7 +22,7 @@ import {
 
 const group = 'operations';
 const dayMilliseconds = 86_400_000;
-const connection = { id: 'database-connection', input: {} };
+const rotation = { id: 'rotate-database', input: {} };
 
 /** Hours within which an incident is to be resolved, by severity. P0 is a preset's name for P1. */
 const resolveHours: Record<string, number> = { P0: 4, P1: 4, P2: 8, P3: 48, P4: 120 };
@@ -134,16 +135,45 @@ export const pseudonymKey: Check = {
 const ageOf = (day: string, now: Date): number =>
   (now.getTime() - Date.parse(`${day}T00:00:00Z`)) / dayMilliseconds;
 
-function judgeAge(what: string, days: number, source: string, threshold: Threshold): Finding {
+interface KnownAge {
+  days: number;
+  /** How it is known. */
+  source: string;
+}
+
+function judgeAge(
+  what: string,
+  { days, source }: KnownAge,
+  threshold: Threshold,
+  runbook: string,
+): Finding {
   const age = Math.max(0, Math.floor(days));
   return judged(stateOf(days, threshold), `${what} is ${age} days old (${source})`, {
     value: tenth(days),
     unit: 'days',
     threshold,
     evidence: { source },
-    runbook: connection,
+    runbook: { id: runbook, input: {} },
     next: 'Rotate it: see `reviewops credentials status`.',
   });
+}
+
+/** By what was rotated or seen here, else by the day in the configuration; without an id, the newest. */
+async function knownAge(
+  home: string,
+  kind: CredentialKind,
+  id: string | undefined,
+  { day, source, now }: { day: string | undefined; source: string; now: Date },
+): Promise<KnownAge | undefined> {
+  const { readLedger } = await import('../../credentials/ledger.js');
+  const entry = (await readLedger(home)).find(
+    (one) => one.kind === kind && (id === undefined || one.id === id),
+  );
+  if (entry !== undefined) {
+    const days = (now.getTime() - Date.parse(entry.madeAt)) / dayMilliseconds;
+    return { days, source: entry.by === 'rotation' ? 'rotated here' : 'as IAM says' };
+  }
+  return day === undefined ? undefined : { days: ageOf(day, now), source };
 }
 
 export const passwordAge: Check = {
@@ -167,7 +197,7 @@ export const passwordAge: Check = {
       rolvaliduntil: Date | null;
     }>(
       `SELECT rolname AS role, CASE WHEN isfinite(rolvaliduntil) THEN rolvaliduntil END AS rolvaliduntil
-       FROM pg_roles WHERE rolname = current_user`,
+       FROM pg_roles WHERE rolname = session_user`,
     );
     if (until !== null) {
       const left = (until.getTime() - now().getTime()) / dayMilliseconds;
@@ -180,27 +210,26 @@ export const passwordAge: Check = {
           value: tenth(left),
           unit: 'days',
           evidence,
-          runbook: connection,
+          runbook: rotation,
           next,
         });
       }
     }
-    const day = config.health.databasePasswordSetOn;
-    if (day !== undefined) {
-      return judgeAge(
-        `the password of ${role}`,
-        ageOf(day, now()),
-        'health.databasePasswordSetOn',
-        threshold,
-      );
+    const known = await knownAge(home, 'database', role, {
+      day: config.health.databasePasswordSetOn,
+      source: 'health.databasePasswordSetOn',
+      now: now(),
+    });
+    if (known !== undefined) {
+      return judgeAge(`the password of ${role}`, known, threshold, rotation.id);
     }
     if (isLoopback(parseDatabaseUrl(probe.target.url).host)) {
       return skipped('of a server on this machine; its age is not recorded', { threshold });
     }
     return unknown('nothing says when it was set', {
       threshold,
-      next: 'Record the day in health.databasePasswordSetOn.',
-      runbook: connection,
+      next: 'Record the day in health.databasePasswordSetOn, or rotate it.',
+      runbook: rotation,
     });
   },
 };
@@ -220,26 +249,23 @@ export const accessKeyAge: Check = {
   title: 'Age of the AWS access key',
   group,
   needs: ['local'],
-  run: async ({ config, now }) => {
+  run: async ({ config, home, now }) => {
     const { lake, health } = config;
     const remote = [lake.kind, ...Object.values(lake.layers).map(({ kind }) => kind)];
     if (!remote.includes('s3')) return skipped('the lake is on this machine');
     const threshold = health.accessKeyDays;
-    if (health.accessKeySetOn === undefined) {
+    const known = await knownAge(home, 'aws', undefined, {
+      day: health.accessKeySetOn,
+      source: 'health.accessKeySetOn',
+      now: now(),
+    });
+    if (known === undefined) {
       return unknown('nothing says when it was made', {
         threshold,
-        next: 'Record the day in health.accessKeySetOn.',
-        runbook: { id: 's3-errors', input: {} },
+        next: 'Ask IAM with `reviewops credentials status`, or record the day in health.accessKeySetOn.',
+        runbook: { id: 'rotate-aws', input: {} },
       });
     }
-    const finding = judgeAge(
-      'the access key',
-      ageOf(health.accessKeySetOn, now()),
-      'health.accessKeySetOn',
-      threshold,
-    );
-    return finding.runbook === undefined
-      ? finding
-      : { ...finding, runbook: { id: 's3-errors', input: {} } };
+    return judgeAge('the access key', known, threshold, 'rotate-aws');
   },
 };

@@ -14,6 +14,7 @@ import {
   lacking,
   promoteEach,
   promoteEverywhere,
+  restoreEverywhere,
   stageEverywhere,
   unstageEverywhere,
 } from '../../credentials/store.js';
@@ -23,7 +24,7 @@ import type { Plan, PlanTarget } from '../engine/plan.js';
 import type { AnyContext } from './context.js';
 import { asItself, currentUrl, loginOptions, settingsOf, urlOf } from './database-logins.js';
 import { mustRotation, note, rotationOf, sinksOf, unnote } from './rotation.js';
-import { freshOf } from './rotation-sinks.js';
+import { freshOf, requireNone } from './rotation-sinks.js';
 import { hide, hideValues } from './secrets.js';
 
 const kind = 'database';
@@ -211,13 +212,19 @@ export async function undoSwitch(context: AnyContext): Promise<void> {
       hint: 'Go on with the run, and start another rotation.',
     });
   }
-  const verifier = await scramVerifier(password);
-  await asItself(context, rotation, (client) =>
-    client.transaction(async () => {
-      await setPassword(client, rotation.from, verifier, { login: false });
-      await promoteEverywhere(await sinksOf(context, kind), old, freshOf(rotation));
-    }),
-  );
+  const sinks = await sinksOf(context, kind);
+  if (await canLogIn(urlOf(context, rotation.fresh), loginOptions(context))) {
+    const verifier = await scramVerifier(password);
+    await asItself(context, rotation, (client) =>
+      client.transaction(async () => {
+        await setPassword(client, rotation.from, verifier, { login: false });
+        await promoteEverywhere(sinks, old, freshOf(rotation));
+      }),
+    );
+  } else {
+    // The old password was never changed, or is set again already.
+    requireNone(await restoreEverywhere(sinks, old));
+  }
   await unnote(context, rotation, 'cutOver');
 }
 

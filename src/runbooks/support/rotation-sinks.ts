@@ -157,7 +157,8 @@ export async function verifyFinished(context: AnyContext, kind: CredentialKind):
   };
 }
 
-function requireNone(left: readonly string[]): void {
+/** @throws SINK_FAILED when something could not be taken back */
+export function requireNone(left: readonly string[]): void {
   if (left.length === 0) return;
   throw failed('SINK_FAILED', `It could not be taken back in ${left.join('; ')}.`, {
     hint: 'Cure the sink, then run the same again.',
