@@ -3,6 +3,7 @@ import { credentialsSchema } from './credentials-schema.js';
 import { healthSchema } from './health-schema.js';
 import { incidentsSchema } from './incidents-schema.js';
 import { lakeSchema, sizeText } from './lake-schema.js';
+import { privacySchema } from './privacy-schema.js';
 import { maintenanceSchema, retentionSchema } from './retention-schema.js';
 import { approvalsSchema, maintenanceWindowsSchema, operatorsSchema } from './runbook-schema.js';
 
@@ -244,6 +245,7 @@ const settings = {
   maintenanceWindows: maintenanceWindowsSchema.prefault({}),
   health: healthSchema.prefault({}),
   credentials: credentialsSchema.prefault({}),
+  privacy: privacySchema.prefault({}),
   incidents: incidentsSchema.prefault({}),
 };
 

@@ -15,8 +15,10 @@ import { parquetSource } from '../engine/parquet.js';
 import { type Engine, literal } from '../engine/session.js';
 import type { ManifestTable, PublishedLayer } from '../lake/manifest.js';
 import { requireLayer } from '../lake/publish.js';
+import { loadLock } from '../privacy/database-eraser.js';
 import { failed } from '../system/errors.js';
 import { batchColumns, factColumns, factType } from './fact-columns.js';
+import { suppressOwners } from './fence.js';
 import { fetchLayerFiles } from './layer-files.js';
 import type { StageContext, StageResult } from './stage.js';
 import { openStageEngine } from './transform.js';
@@ -31,9 +33,6 @@ export interface LoadOptions {
  * more time than the copy of a small batch, and keep people's words in `pg_stats`.
  */
 const analyzedColumns = ['review_id', 'product_id', 'customer_id', 'category', 'rating', 'score'];
-
-/** Serialises concurrent loads; an arbitrary constant of this tool. */
-const loadLock = 7_305_114_021;
 
 /**
  * Gold to the serving table, in one transaction: rows go to a table of their own, are counted, get
@@ -145,12 +144,13 @@ async function replaceFacts(
   paths: string[],
   options: LoadOptions,
 ): Promise<Sent> {
-  const { client, context } = work;
+  const { client, context, engine } = work;
   const { batchId, source } = gold.manifest;
   const parent = context.config.serving;
   const key = { column: 'batch_id', value: batchId };
   // First of all, while this transaction holds no lock on the table that another load is to swap.
   await waitForTurn(client, context);
+  await suppressOwners(engine, context);
   if (options.unlessNewer && (await isNewerLoaded(client, source.snapshotAt))) {
     context.report({
       type: 'warning',
@@ -206,7 +206,11 @@ async function sendFiles(
   const pieces = engine
     .blobs(
       `SELECT ${copyRow(fields)} FROM ${parquetSource(paths)} AS fact
-     INNER JOIN review_owner AS owner ON owner.review_id = fact.review_id`,
+     INNER JOIN review_owner AS owner ON owner.review_id = fact.review_id
+     WHERE NOT EXISTS (
+       SELECT 1 FROM suppressed_owner AS erased
+       WHERE erased.customer_id = owner.customer_id
+         AND coalesce(fact.reviewed_at <= erased.effective_at, true))`,
     )
     [Symbol.asyncIterator]();
   let made = 0;

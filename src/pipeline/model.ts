@@ -4,8 +4,9 @@ import { parquetSource } from '../engine/parquet.js';
 import { literal } from '../engine/session.js';
 import { manifestKey } from '../lake/layout.js';
 import type { Manifest, ManifestTable } from '../lake/manifest.js';
-import { publishLayer, requireLayer } from '../lake/publish.js';
+import { requireLayer } from '../lake/publish.js';
 import { failed } from '../system/errors.js';
+import { publishFenced } from './fence.js';
 import { fetchLayerFiles } from './layer-files.js';
 import { type ScoreWeights, scoreWeights } from './score.js';
 import { writeSentiment } from './sentiment.js';
@@ -65,7 +66,7 @@ export async function model(context: StageContext, batchId: string): Promise<Sta
       'review_id',
       'product_id',
     ]);
-    const published = await publishLayer(context.lake, {
+    const published = await publishFenced(context, {
       layer: 'gold',
       batchId,
       tables: [facts],

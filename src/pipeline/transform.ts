@@ -10,7 +10,8 @@ import {
 import { type Engine, openEngine } from '../engine/session.js';
 import { manifestKey } from '../lake/layout.js';
 import type { Manifest } from '../lake/manifest.js';
-import { type DraftTable, publishLayer, requireLayer } from '../lake/publish.js';
+import { type DraftTable, requireLayer } from '../lake/publish.js';
+import { publishFenced } from './fence.js';
 import { declareSourceViews } from './harmonise.js';
 import { fetchLayerFiles } from './layer-files.js';
 import { pseudonymKeyId } from './pseudonym.js';
@@ -71,7 +72,7 @@ export async function transform(context: StageContext, batchId: string): Promise
     ]);
     const rejected = await writeTable(engine, 'rejected', 'SELECT * FROM silver_rejected', scratch);
     const byReason = await rejectedByReason(engine, rejected);
-    const published = await publishLayer(context.lake, {
+    const published = await publishFenced(context, {
       layer: 'silver',
       batchId,
       tables: [review, rejected],
@@ -87,8 +88,8 @@ export async function transform(context: StageContext, batchId: string): Promise
       stage: 'transform',
       seconds: (performance.now() - started) / 1000,
       rowsIn,
-      rowsOut: rowsOf(review),
-      rejected: rowsOf(rejected),
+      rowsOut: rowsOf(published.manifest, 'review'),
+      rejected: rowsOf(published.manifest, 'rejected'),
       bytes: published.manifest.tables.reduce((total, table) => total + table.bytes, 0),
     };
   } finally {
@@ -131,8 +132,8 @@ export async function writeTable(
   };
 }
 
-const rowsOf = (table: DraftTable): number =>
-  table.files.reduce((total, file) => total + file.rows, 0);
+const rowsOf = ({ tables }: Manifest, table: string): number =>
+  tables.find(({ name }) => name === table)?.rows ?? 0;
 
 const reviewRows = (bronze: Manifest, config: Config): number =>
   bronze.tables.find(({ name }) => name === config.source.entities.review.table)?.rows ?? 0;

@@ -15,6 +15,7 @@ export const catalogue: readonly CatalogueEntry[] = [
     id: 'database-connection',
     load: async () => (await import('./database-connection.js')).default,
   },
+  { id: 'erase-person', load: async () => (await import('./erase-person.js')).default },
   { id: 'gold-incomplete', load: async () => (await import('./gold-incomplete.js')).default },
   { id: 'inconsistent-rows', load: async () => (await import('./inconsistent-rows.js')).default },
   { id: 'join-out-of-memory', load: async () => (await import('./join-out-of-memory.js')).default },

@@ -8,10 +8,11 @@ import type { DatabaseTarget } from '../../database/target.js';
 import { type Engine, openEngine } from '../../engine/session.js';
 import { textMapping } from '../../engine/types.js';
 import type { Manifest } from '../../lake/manifest.js';
-import { type DraftTable, publishLayer, readLayer } from '../../lake/publish.js';
+import { type DraftTable, readLayer } from '../../lake/publish.js';
 import { isOperatorError, refused, throwIfAborted } from '../../system/errors.js';
 import { describeFileError } from '../../system/files.js';
 import { parseSize } from '../../system/size.js';
+import { publishFenced } from '../fence.js';
 import type { StageContext, StageResult } from '../stage.js';
 import { Converter } from './converter.js';
 import { asText, planTable, type TablePlan } from './plan.js';
@@ -53,7 +54,7 @@ export async function extract(
       stop: (error) => stop.abort(error),
     });
     throwIfAborted(context.signal);
-    const published = await publishLayer(context.lake, {
+    const published = await publishFenced(context, {
       layer: 'bronze',
       batchId,
       tables: cut.tables,

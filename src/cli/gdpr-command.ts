@@ -1,0 +1,136 @@
+import type { Certificate } from '../privacy/certificate.js';
+import type { PrivacyKeys } from '../privacy/keys.js';
+import type { RunReport } from '../runbooks/engine/report.js';
+import { invalid } from '../system/errors.js';
+import type { CommandContext } from './context.js';
+import type { RunbookFlags } from './runbook-answers.js';
+import { requireSuccess, runRunbookCommand } from './runbook-command.js';
+
+/** What erasing says of itself. */
+export interface EraseResult {
+  requestId: string | null;
+  requestIds: string[];
+  runId: string;
+  planHash: string | null;
+  dryRun: boolean;
+  database: { tables: { table: string; rows: number; action: string }[] };
+  lake: {
+    filesScanned: number;
+    filesRewritten: number;
+    rowsRemoved: number;
+    versionsPurged: number;
+  };
+  verified: boolean;
+  foundBy: Certificate['foundBy'];
+  remaining: Certificate['remaining'];
+  pending: Certificate['pending'];
+  notes: string[];
+}
+
+export async function keysOf(context: CommandContext): Promise<PrivacyKeys> {
+  const [{ derivePrivacyKeys }, secrets] = await Promise.all([
+    import('../privacy/keys.js'),
+    context.secrets(),
+  ]);
+  return derivePrivacyKeys(await secrets.pseudonymKey());
+}
+
+/** Runs the erasure, or its plan, to its end; throws what kept it from succeeding. */
+export async function runErasure(
+  context: CommandContext,
+  input: { requestIds?: string[]; due?: boolean },
+  flags: RunbookFlags,
+): Promise<EraseResult> {
+  const report = await runRunbookCommand(context, 'erase-person', input, flags);
+  requireSuccess(report);
+  return resultOf(context, report, flags.dryRun === true);
+}
+
+async function resultOf(
+  context: CommandContext,
+  report: RunReport,
+  dryRun: boolean,
+): Promise<EraseResult> {
+  const { plan, steps, runId, planHash } = report;
+  const targets = plan?.targets ?? [];
+  const requestIds = targets.filter(({ type }) => type === 'request').map(({ name }) => name);
+  const totals = (plan?.totals ?? {}) as Record<string, number>;
+  const certificates = dryRun ? [] : await certificatesOf(context, requestIds);
+  return {
+    requestId: requestIds.length === 1 ? (requestIds[0] ?? null) : null,
+    requestIds,
+    runId,
+    planHash,
+    dryRun,
+    database: {
+      tables: targets
+        .filter(({ type }) => type === 'table')
+        .map(({ name, action, state }) => ({ table: name, rows: Number(state.rows), action })),
+    },
+    lake: {
+      filesScanned: totals.filesScanned ?? 0,
+      filesRewritten: totals.filesRewritten ?? 0,
+      rowsRemoved: totals.rowsRemoved ?? 0,
+      versionsPurged: totals.versionsPurged ?? 0,
+    },
+    verified: steps.some(({ id, finding }) => id === 'verify' && finding?.state === 'ok'),
+    foundBy: (plan?.totals.foundBy ?? []) as Certificate['foundBy'],
+    remaining: certificates[0]?.remaining ?? [],
+    pending: certificates[0]?.pending ?? [],
+    notes: plan?.notes ?? [],
+  };
+}
+
+async function certificatesOf(
+  context: CommandContext,
+  requestIds: readonly string[],
+): Promise<Certificate[]> {
+  const { readCertificate } = await import('../privacy/certificate.js');
+  const lake = await context.lake();
+  return Promise.all(requestIds.map((requestId) => readCertificate(lake, requestId)));
+}
+
+export function eraseLines(result: EraseResult): string[] {
+  const { database, lake, verified, remaining, pending, dryRun, planHash, notes } = result;
+  const lines = [
+    ...database.tables.map(({ table, rows, action }) => `${table}: ${rows} rows, ${action}`),
+    `Lake: ${lake.filesScanned} files searched, ${lake.filesRewritten} ${dryRun ? 'to rewrite' : 'rewritten'}, ${lake.rowsRemoved} rows, ${lake.versionsPurged} old versions.`,
+    ...notes.map((note) => `- ${note}`),
+  ];
+  if (dryRun)
+    return [...lines, `Nothing was changed. To do it: reviewops gdpr erase … --plan ${planHash}`];
+  return [
+    ...lines,
+    verified ? 'Read again: nothing of the person was found.' : 'Not verified.',
+    ...remaining.map(({ place, why }) => `REMAINS: ${place}: ${why}`),
+    ...pending.map(({ what, until }) => `Until ${until?.slice(0, 10) ?? 'somebody acts'}: ${what}`),
+  ];
+}
+
+/** Identifiers from a file, a pipe or a person; never from arguments. */
+export async function readIdentifierText(
+  context: CommandContext,
+  file: string | undefined,
+): Promise<string> {
+  if (file !== undefined && file !== '-') {
+    const { readFile } = await import('node:fs/promises');
+    try {
+      return await readFile(file, 'utf8');
+    } catch (cause) {
+      throw invalid('FILE_NOT_READABLE', `${file} cannot be read.`, { cause });
+    }
+  }
+  if (file === undefined && context.interactive) return askForThem(context);
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+async function askForThem(context: CommandContext): Promise<string> {
+  const given: Record<string, string> = {};
+  for (const kind of ['customer', 'buyer', 'email', 'phone']) {
+    const said = (await context.ask(`${kind} (nothing: not known): `))?.trim() ?? '';
+    if (said !== '') given[kind] = said;
+  }
+  return JSON.stringify(given);
+}

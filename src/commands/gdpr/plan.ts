@@ -1,0 +1,25 @@
+import { Args, Flags } from '@oclif/core';
+import { ReviewopsCommand } from '../../cli/command.js';
+import type { CommandContext } from '../../cli/context.js';
+import { type EraseResult, eraseLines, runErasure } from '../../cli/gdpr-command.js';
+
+export default class GdprPlan extends ReviewopsCommand<EraseResult> {
+  static override summary = 'Show what an erasure would touch, and what was found by which link.';
+  static override examples = ['<%= config.bin %> gdpr plan DSR-2026-0042'];
+  static override args = {
+    request: Args.string({ description: 'Id of the request; or take --due.' }),
+  };
+  static override flags = {
+    due: Flags.boolean({ default: false, description: 'All open requests in one plan.' }),
+  };
+
+  override async execute(context: CommandContext): Promise<EraseResult> {
+    const { args, flags } = this.input(GdprPlan);
+    const input = args.request === undefined ? { due: flags.due } : { requestIds: [args.request] };
+    return runErasure(context, input, { dryRun: true });
+  }
+
+  override render(result: EraseResult): string {
+    return eraseLines(result).join('\n');
+  }
+}

@@ -1,0 +1,143 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { withClient } from '../database/client.js';
+import { parquetSource } from '../engine/parquet.js';
+import { type Engine, openEngine } from '../engine/session.js';
+import type { PublishedLayer } from '../lake/manifest.js';
+import { type LayerDraft, publishLayer } from '../lake/publish.js';
+import type { PrivacyModel } from '../privacy/model.js';
+import { readSuppression, requireKey, type SuppressionList } from '../privacy/suppression.js';
+import { fetchLayerFiles } from './layer-files.js';
+import type { StageContext } from './stage.js';
+
+/**
+ * Publishes a layer without the people who were erased: their rows are dropped from the draft, and
+ * when somebody was erased while it was being published, it is filtered and published again before
+ * the batch is let go. What was read before an erasure thus cannot bring anybody back after it.
+ *
+ * @throws SUPPRESSION_DAMAGED, SUPPRESSION_KEY_MISSING, and what `publishLayer` throws
+ */
+export async function publishFenced(
+  context: StageContext,
+  draft: LayerDraft,
+): Promise<PublishedLayer> {
+  let list = await readSuppression(context.lake);
+  let published = await publishLayer(context.lake, await suppressed(context, draft, list));
+  for (;;) {
+    const now = await readSuppression(context.lake);
+    if (now.epoch === list.epoch) return published;
+    list = now;
+    published = await publishAgain(context, draft, published, list);
+  }
+}
+
+async function suppressed(
+  context: StageContext,
+  draft: LayerDraft,
+  list: SuppressionList,
+): Promise<LayerDraft> {
+  if (list.tombstones.length === 0) return draft;
+  const { derivePrivacyKeys } = await import('../privacy/keys.js');
+  const { suppressTables } = await import('../privacy/suppressor.js');
+  const keys = derivePrivacyKeys(context.pseudonymKey);
+  const tombstones = requireKey(list, keys);
+  const scratch = join(context.scratch, 'fence');
+  await mkdir(scratch, { recursive: true });
+  const { memoryLimit, threads } = context.config.pipeline;
+  const { signal, config } = context;
+  const engine = await openEngine({ memoryLimit, threads, scratch, signal });
+  try {
+    const model = await modelFor(context, draft.layer);
+    const work = { engine, config, keys, model, scratch };
+    const { tables, dropped } = await suppressTables(work, draft.layer, draft.tables, tombstones);
+    const settings = { ...draft.settings, suppressionEpoch: list.epoch };
+    if (dropped === 0) return { ...draft, settings };
+    context.report({
+      type: 'notice',
+      message: `${dropped} rows of people who were erased were left out of ${draft.layer} of batch ${draft.batchId}.`,
+    });
+    context.log.info({ batchId: draft.batchId, layer: draft.layer, dropped }, 'suppressed');
+    const rejected = await rejectedNow(engine, draft, tables);
+    return { ...draft, tables, settings, rejected };
+  } finally {
+    await engine.close();
+  }
+}
+
+/** Silver and gold have columns of our own; what bronze holds, the catalog knows. */
+async function modelFor(context: StageContext, layer: string): Promise<PrivacyModel> {
+  if (layer !== 'bronze') return { tables: [], unclassified: [] };
+  const { readModel } = await import('../privacy/model.js');
+  const { config, signal } = context;
+  return withClient(
+    await context.database(),
+    { purpose: 'suppression', settings: config.database, signal, readOnly: true },
+    (client) => readModel(client, config),
+  );
+}
+
+async function rejectedNow(
+  engine: Engine,
+  draft: LayerDraft,
+  tables: LayerDraft['tables'],
+): Promise<LayerDraft['rejected']> {
+  const table =
+    draft.layer === 'silver' ? tables.find(({ name }) => name === 'rejected') : undefined;
+  if (table === undefined) return draft.rejected;
+  const counts = await engine.rows<{ reason: string; rows: number }>(
+    `SELECT reason, count(*) AS rows FROM ${parquetSource(table.files.map(({ path }) => path))} GROUP BY reason ORDER BY reason`,
+  );
+  return Object.fromEntries(counts.map(({ reason, rows }) => [reason, rows]));
+}
+
+/** The draft's files are the lake's by now: copies of those are filtered and published anew. */
+async function publishAgain(
+  context: StageContext,
+  draft: LayerDraft,
+  { manifest }: PublishedLayer,
+  list: SuppressionList,
+): Promise<PublishedLayer> {
+  const { draftAgain } = await import('../privacy/suppressor.js');
+  const scratch = join(context.scratch, 'fence-again');
+  const files = await fetchLayerFiles(context.lake, manifest, scratch);
+  try {
+    const tables = manifest.tables.map((table) => ({
+      name: table.name,
+      columns: table.columns,
+      files: files.of(table).map((path, part) => ({
+        path,
+        rows: table.files[part]?.rows ?? 0,
+        ranges: table.files[part]?.ranges ?? {},
+      })),
+    }));
+    const again = { ...draft, tables: await draftAgain(tables, scratch) };
+    return await publishLayer(context.lake, await suppressed(context, again, list));
+  } finally {
+    await files.dispose();
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Leaves in the engine who of `review_owner` was erased, as `suppressed_owner`. Only for who holds
+ * the lock of loads: an erasure comes before the look at the list or after the load.
+ */
+export async function suppressOwners(engine: Engine, context: StageContext): Promise<void> {
+  await engine.run(
+    'CREATE OR REPLACE TABLE suppressed_owner (customer_id VARCHAR, effective_at TIMESTAMP WITH TIME ZONE)',
+  );
+  const list = await readSuppression(context.lake);
+  if (list.tombstones.length === 0) return;
+  const { derivePrivacyKeys } = await import('../privacy/keys.js');
+  const { declareDigest, declareTombstones } = await import('../privacy/suppressor.js');
+  const keys = derivePrivacyKeys(context.pseudonymKey);
+  const tombstones = requireKey(list, keys);
+  await declareDigest(engine, keys);
+  await declareTombstones(engine, tombstones);
+  await engine.run(
+    `INSERT INTO suppressed_owner
+     SELECT customer_id, max(effective_at) FROM (SELECT DISTINCT customer_id FROM review_owner) AS owner
+     JOIN tombstone ON kind IN ('customer', 'buyer') AND digest = privacy_digest(kind, customer_id)
+     GROUP BY customer_id`,
+  );
+}

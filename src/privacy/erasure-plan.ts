@@ -1,0 +1,179 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Treatment } from '../config/privacy-schema.js';
+import { type DatabaseClient, withClient } from '../database/client.js';
+import type { DatabaseTarget } from '../database/target.js';
+import { openEngine } from '../engine/session.js';
+import { batchHoldKey, parseBatchKey } from '../lake/layout.js';
+import { treatmentProblems } from './database-eraser.js';
+import { findInDatabase, type TableFinding } from './database-finder.js';
+import type { Identifiers } from './identifiers.js';
+import type { PrivacyKeys } from './keys.js';
+import { findInLake, type LakeFindings, type LakeHit, type LakeWork } from './lake-finder.js';
+import { disposeAll, fetchUnits } from './lake-units.js';
+import { type Domain, type PrivacyModel, readModel } from './model.js';
+import { type Needles, needlesOf } from './needles.js';
+import { fidelityProblem } from './parquet-rewriter.js';
+
+export interface Subject {
+  requestId: string;
+  identifiers: Identifiers;
+}
+
+export interface PlannedObject {
+  key: string;
+  /** Null where the lake keeps no versions. */
+  versionId: string | null;
+  /** `rewrite` the present object, `purge` an old version; `remains` with the reason. */
+  action: 'rewrite' | 'purge' | 'remains';
+  why: string | null;
+  shape: string;
+  sameKey: boolean;
+  rows: number;
+  treatment: Treatment;
+  bytes: number;
+  etag: string | null;
+}
+
+/** Everything found about the people of some requests, and what will be done with it. */
+export interface Discovery {
+  model: PrivacyModel;
+  needles: Needles;
+  tables: TableFinding[];
+  lake: LakeFindings;
+  objects: PlannedObject[];
+  /** Each stops the erasure. */
+  unclassified: string[];
+  problems: string[];
+  /** Rows in the tables where people are looked for. */
+  people: number;
+}
+
+export interface DiscoveryWork extends Omit<LakeWork, 'model'> {
+  keys: PrivacyKeys;
+  target: DatabaseTarget;
+  readOnly: boolean;
+}
+
+export const inDatabase = <T>(
+  { target, config, job, readOnly }: Pick<DiscoveryWork, 'target' | 'config' | 'job' | 'readOnly'>,
+  purpose: string,
+  work: (client: DatabaseClient) => Promise<T>,
+): Promise<T> =>
+  withClient(target, { purpose, settings: config.database, signal: job.signal, readOnly }, work);
+
+/** What a kind of identifier is called where it is looked for. */
+export const domainOf =
+  ({ tables }: PrivacyModel) =>
+  (kind: string): Domain => {
+    for (const { owning } of tables) {
+      const found = owning.find(({ via }) => via === kind);
+      if (found !== undefined) return found.domain;
+    }
+    return kind;
+  };
+
+/** Finds people in the database and in the lake, as often as one leads to more in the other. */
+export async function discover(
+  work: DiscoveryWork,
+  subjects: readonly Subject[],
+): Promise<Discovery> {
+  return inDatabase(work, 'gdpr discover', async (client) => {
+    const model = await readModel(client, work.config);
+    const needles = needlesOf(
+      subjects.map(({ identifiers }) => identifiers),
+      domainOf(model),
+    );
+    let tables = await findInDatabase(client, model, needles);
+    let lake: LakeFindings;
+    for (;;) {
+      const before = needles.size('customer');
+      lake = await findInLake({ ...work, model }, needles);
+      if (needles.size('customer') === before) break;
+      tables = await findInDatabase(client, model, needles);
+    }
+    const nullable = await readNullable(client);
+    return {
+      model,
+      needles,
+      tables,
+      lake,
+      objects: await planObjects(work, lake.hits),
+      unclassified: [...model.unclassified, ...lake.unclassified],
+      problems: treatmentProblems(
+        tables.map(({ table }) => table),
+        (table, column) => nullable.has(`${table.id}.${column}`),
+      ),
+      people: needles.size('customer'),
+    };
+  });
+}
+
+async function readNullable(client: DatabaseClient): Promise<Set<string>> {
+  const rows = await client.query<{ name: string }>(
+    `SELECT n.nspname || '.' || c.relname || '.' || a.attname AS name
+     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE a.attnum > 0 AND NOT a.attnotnull AND c.relkind IN ('r', 'p')`,
+  );
+  return new Set(rows.map(({ name }) => name));
+}
+
+async function planObjects(
+  work: DiscoveryWork,
+  hits: readonly LakeHit[],
+): Promise<PlannedObject[]> {
+  const held = new Map<string, string | undefined>();
+  const objects: PlannedObject[] = [];
+  const scratch = await mkdtemp(join(work.scratch, 'fidelity-'));
+  const { memoryLimit } = work.config.pipeline;
+  const engine = await openEngine({ memoryLimit, threads: 1, scratch, signal: work.job.signal });
+  try {
+    for (const hit of hits) {
+      const { unit, shape, rows } = hit;
+      let why = await holdOn(work, unit.key, held);
+      if (why === undefined && unit.present && shape.rows !== 'keep') {
+        const copies = await fetchUnits(work.lake, [unit], scratch);
+        const problem = await fidelityProblem(
+          engine,
+          copies[0]?.path ?? '',
+          join(scratch, 'empty.parquet'),
+        );
+        await disposeAll(copies);
+        why = problem === undefined ? undefined : `it cannot be rewritten without loss: ${problem}`;
+      }
+      if (shape.rows === 'keep') {
+        why = `kept: ${shape.rule.reason} (${shape.rule.owner}, review ${shape.rule.reviewAt})`;
+      }
+      objects.push({
+        key: unit.key,
+        versionId: unit.versionId ?? null,
+        action: why !== undefined ? 'remains' : unit.present ? 'rewrite' : 'purge',
+        why: why ?? null,
+        shape: shape.name,
+        sameKey: shape.sameKey,
+        rows,
+        treatment: shape.rows,
+        bytes: unit.bytes,
+        etag: unit.etag ?? null,
+      });
+    }
+  } finally {
+    await engine.close();
+    await rm(scratch, { recursive: true, force: true });
+  }
+  return objects;
+}
+
+async function holdOn(
+  { lake }: DiscoveryWork,
+  key: string,
+  known: Map<string, string | undefined>,
+): Promise<string | undefined> {
+  const batchId = parseBatchKey(key)?.batchId;
+  if (batchId === undefined) return undefined;
+  if (!known.has(batchId)) {
+    const hold = await lake.readVersion(batchHoldKey(batchId));
+    known.set(batchId, hold === undefined ? undefined : `batch ${batchId} is under a legal hold`);
+  }
+  return known.get(batchId);
+}

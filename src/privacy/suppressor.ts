@@ -1,0 +1,282 @@
+import { copyFile, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Config } from '../config/schema.js';
+import { describeParquet, parquetSource } from '../engine/parquet.js';
+import { type Engine, quoteName } from '../engine/session.js';
+import type { Layer } from '../lake/lake.js';
+import type { DraftTable } from '../lake/publish.js';
+import { classOf } from './classification.js';
+import type { PrivacyKeys } from './keys.js';
+import { needleLists } from './lake-finder.js';
+import type { PrivacyModel } from './model.js';
+import { Needles } from './needles.js';
+import { rewriteParquet } from './parquet-rewriter.js';
+import { pseudonymDomain, rowCondition, type Shape, shapeOf } from './shapes.js';
+import type { Tombstone } from './suppression.js';
+
+export interface SuppressWork {
+  engine: Engine;
+  config: Config;
+  keys: PrivacyKeys;
+  /** Where rows of people are; for bronze from the catalog, else only the configuration counts. */
+  model: PrivacyModel;
+  scratch: string;
+}
+
+/** HMAC-SHA-256 as `PrivacyKeys.digest` computes it, as a macro of the engine. */
+export async function declareDigest(engine: Engine, { digestKey }: PrivacyKeys): Promise<void> {
+  const block = new Uint8Array(64);
+  block.set(digestKey);
+  for (const [name, mask] of [
+    ['digest_inner', 0x36],
+    ['digest_outer', 0x5c],
+  ] as const) {
+    const pad = Buffer.from(block.map((byte) => byte ^ mask)).toString('hex');
+    await engine.run(`SET VARIABLE ${name} = unhex('${pad}')`);
+  }
+  await engine.run(
+    `CREATE OR REPLACE MACRO privacy_digest(purpose, value) AS
+       sha256(getvariable('digest_outer') || unhex(sha256(getvariable('digest_inner') || encode(purpose || chr(0) || value))))`,
+  );
+}
+
+/** Leaves the tombstones in the engine, as `tombstone(kind, digest, effective_at)`. */
+export async function declareTombstones(
+  engine: Engine,
+  tombstones: readonly Tombstone[],
+): Promise<void> {
+  await engine.run(
+    'CREATE OR REPLACE TABLE tombstone (kind VARCHAR, digest VARCHAR, effective_at TIMESTAMP WITH TIME ZONE)',
+  );
+  const size = 500;
+  for (let at = 0; at < tombstones.length; at += size) {
+    const some = tombstones.slice(at, at + size);
+    const rows = some.map(
+      (_one, place) =>
+        `($${place * 3 + 1}, $${place * 3 + 2}, CAST($${place * 3 + 3} AS TIMESTAMP WITH TIME ZONE))`,
+    );
+    await engine.run(
+      `INSERT INTO tombstone VALUES ${rows.join(', ')}`,
+      some.flatMap(({ kind, digest, effectiveAt }) => [kind, digest, effectiveAt]),
+    );
+  }
+}
+
+/**
+ * Takes the rows of suppressed people out of the tables of a layer before they are published. Only
+ * records up to the tombstone's time count: somebody who registered again stays.
+ *
+ * @returns the tables, with new files where rows were dropped, and how many were
+ */
+export async function suppressTables(
+  work: SuppressWork,
+  layer: Layer,
+  tables: readonly DraftTable[],
+  tombstones: readonly Tombstone[],
+): Promise<{ tables: DraftTable[]; dropped: number }> {
+  if (tombstones.length === 0) return { tables: [...tables], dropped: 0 };
+  const { engine, config, model } = work;
+  await declareDigest(engine, work.keys);
+  await declareTombstones(engine, tombstones);
+  await engine.run('CREATE TABLE IF NOT EXISTS needle (domain VARCHAR, value VARCHAR)');
+  await engine.run('SET preserve_insertion_order = true');
+  const shaped = tables.flatMap((table) => {
+    const shape = shapeOf(
+      `${layer}/batch=00000000_000000/${table.name}.parquet`,
+      model,
+      config,
+      true,
+    );
+    return shape === undefined || shape.owning.length === 0 ? [] : [{ table, shape }];
+  });
+  shaped.sort((a, b) => a.shape.depth - b.shape.depth);
+  const needles = new Needles();
+  if (layer === 'bronze') await findPeople(work, shaped, needles);
+  else await findPseudonyms(engine, shaped, needles);
+  if (needles.domains().every((domain) => needles.size(domain) === 0)) {
+    return { tables: [...tables], dropped: 0 };
+  }
+  for (let before = -1; before !== total(needles); ) {
+    before = total(needles);
+    for (const { table, shape } of shaped) await collect(work, shape, table, needles);
+  }
+  return dropRows(work, layer, tables, shaped, needles);
+}
+
+type Shaped = { table: DraftTable; shape: Shape };
+
+const total = (needles: Needles): number =>
+  needles.domains().reduce((sum, domain) => sum + needles.size(domain), 0);
+
+const sourceOf = ({ files }: DraftTable): string => parquetSource(files.map(({ path }) => path));
+
+/** Ids of customers under a tombstone, found by any of its kinds, who did not register again. */
+async function findPeople(
+  { engine, config }: SuppressWork,
+  shaped: readonly Shaped[],
+  needles: Needles,
+): Promise<void> {
+  const { customer } = config.source.entities;
+  const again = shaped.find(({ table }) => table.name === customer.table)?.table;
+  const since = customer.created_at;
+  // Of a customer whose account is younger than the tombstone, nothing is old.
+  const returned =
+    again === undefined || since === null
+      ? 'false'
+      : `EXISTS (SELECT 1 FROM ${sourceOf(again)} AS account WHERE CAST(account.${quoteName(customer.customer_id)} AS VARCHAR) = id AND account.${quoteName(since)} > effective_at)`;
+  for (const { table, shape } of shaped) {
+    const names = new Set(table.columns.map(({ name }) => name));
+    const ids = shape.provides.filter(({ domain }) => domain === 'customer' || domain === 'buyer');
+    for (const { domain, column, value } of shape.owning) {
+      if (!['customer', 'buyer', 'email', 'phone'].includes(domain) || !names.has(column)) continue;
+      const id = domain === 'email' || domain === 'phone' ? ids[0]?.column : column;
+      if (id === undefined) continue;
+      const kinds = domain === 'customer' ? ['customer', 'buyer'] : [domain];
+      const found = await engine.rows<{ id: string }>(
+        `WITH present AS (SELECT DISTINCT ${value} AS value, CAST(${quoteName(id)} AS VARCHAR) AS id FROM ${sourceOf(table)} WHERE ${quoteName(column)} IS NOT NULL)
+         SELECT DISTINCT id FROM present JOIN tombstone
+           ON kind IN (${kinds.map((kind) => `'${kind}'`).join(', ')}) AND digest = privacy_digest(kind, value)
+         WHERE id IS NOT NULL AND NOT ${returned}`,
+      );
+      needles.add(
+        domain === 'buyer' ? 'buyer' : 'customer',
+        found.map((row) => row.id),
+      );
+    }
+  }
+}
+
+/** Pseudonyms under a tombstone. */
+async function findPseudonyms(
+  engine: Engine,
+  shaped: readonly Shaped[],
+  needles: Needles,
+): Promise<void> {
+  for (const { table, shape } of shaped) {
+    const own = shape.owning.find(({ domain }) => domain === pseudonymDomain);
+    if (own === undefined) continue;
+    const found = await engine.rows<{ value: string }>(
+      `WITH present AS (SELECT DISTINCT ${own.value} AS value FROM ${sourceOf(table)})
+       SELECT DISTINCT value FROM present JOIN tombstone
+         ON kind = 'pseudonym' AND digest = privacy_digest('pseudonym', value)`,
+    );
+    needles.add(
+      pseudonymDomain,
+      found.map(({ value }) => value),
+    );
+  }
+}
+
+async function conditionOf(
+  { engine }: SuppressWork,
+  shape: Shape,
+  table: DraftTable,
+  needles: Needles,
+): Promise<string | undefined> {
+  const lists = await needleLists(engine, needles, shape);
+  const columns = table.columns.map(({ name }) => name);
+  const condition = rowCondition(shape, columns, (domain) => lists.get(domain));
+  const written = writtenAt(shape);
+  return condition === undefined || written === undefined
+    ? condition
+    : `(${condition} AND coalesce(${written} <= (SELECT max(effective_at) FROM tombstone WHERE kind = 'pseudonym'), true))`;
+}
+
+/** When a row of silver or gold was written, by its author. */
+function writtenAt({ name, rule }: Shape): string | undefined {
+  if (name === 'silver/rejected') {
+    return `TRY_CAST(json_extract_string(original_data, '$.created_at') AS TIMESTAMP WITH TIME ZONE)`;
+  }
+  if (!name.startsWith('bronze/') && classOf(rule, 'reviewed_at') !== undefined)
+    return 'reviewed_at';
+  return undefined;
+}
+
+async function collect(
+  work: SuppressWork,
+  shape: Shape,
+  table: DraftTable,
+  needles: Needles,
+): Promise<void> {
+  const condition = await conditionOf(work, shape, table, needles);
+  if (condition === undefined) return;
+  for (const { column, domain } of shape.provides) {
+    if (!table.columns.some(({ name }) => name === column)) continue;
+    const rows = await work.engine.rows<{ value: string }>(
+      `SELECT DISTINCT CAST(${quoteName(column)} AS VARCHAR) AS value FROM ${sourceOf(table)} WHERE ${condition} AND ${quoteName(column)} IS NOT NULL`,
+    );
+    needles.add(
+      domain,
+      rows.map(({ value }) => value),
+    );
+  }
+}
+
+async function dropRows(
+  work: SuppressWork,
+  layer: Layer,
+  tables: readonly DraftTable[],
+  shaped: readonly Shaped[],
+  needles: Needles,
+): Promise<{ tables: DraftTable[]; dropped: number }> {
+  const { engine } = work;
+  const directory = join(work.scratch, 'suppressed');
+  await mkdir(directory, { recursive: true });
+  let dropped = 0;
+  const kept: DraftTable[] = [];
+  for (const table of tables) {
+    const shape = shaped.find((one) => one.table === table)?.shape;
+    const condition =
+      shape === undefined ? undefined : await conditionOf(work, shape, table, needles);
+    const files: DraftTable['files'] = [];
+    for (const [part, file] of table.files.entries()) {
+      const rows = condition === undefined ? 0 : await count(engine, file.path, condition);
+      if (rows === 0 || condition === undefined) {
+        files.push(file);
+        continue;
+      }
+      const path = join(directory, `${layer}-${kept.length}-${part}.parquet`);
+      await rewriteParquet(engine, {
+        from: file.path,
+        to: path,
+        condition,
+        redact: undefined,
+        rows,
+      });
+      const { rows: left, ranges } = await describeParquet(engine, path, Object.keys(file.ranges));
+      files.push({ path, rows: left, ranges });
+      dropped += rows;
+    }
+    kept.push({ ...table, files });
+  }
+  return { tables: kept, dropped };
+}
+
+async function count(engine: Engine, path: string, condition: string): Promise<number> {
+  const [row] = await engine.rows<{ rows: number }>(
+    `SELECT count(*) AS rows FROM ${parquetSource([path])} WHERE ${condition}`,
+  );
+  return row?.rows ?? 0;
+}
+
+/** Copies of published files as a draft, to publish them again with fewer rows. */
+export async function draftAgain(
+  tables: readonly (Omit<DraftTable, 'files'> & {
+    files: { path: string; rows: number; ranges: DraftTable['files'][number]['ranges'] }[];
+  })[],
+  scratch: string,
+): Promise<DraftTable[]> {
+  const directory = join(scratch, 'again');
+  await mkdir(directory, { recursive: true });
+  const drafts: DraftTable[] = [];
+  for (const table of tables) {
+    const files = [];
+    for (const [part, file] of table.files.entries()) {
+      const path = join(directory, `${drafts.length}-${part}-${process.hrtime.bigint()}.parquet`);
+      await copyFile(file.path, path);
+      files.push({ ...file, path });
+    }
+    drafts.push({ name: table.name, columns: table.columns, files });
+  }
+  return drafts;
+}

@@ -1,0 +1,169 @@
+import type { Certificate } from '../../privacy/certificate.js';
+import type { Discovery } from '../../privacy/erasure-plan.js';
+import { normalForm } from '../../privacy/identifiers.js';
+import type { NewTombstone } from '../../privacy/suppression.js';
+import type { Verification } from '../../privacy/verify.js';
+import type { Json, JsonObject } from '../engine/definition.js';
+import { readJournal } from '../engine/journal.js';
+import {
+  type EraseContext,
+  journalOf,
+  keysOf,
+  mayGoOn,
+  plannedObjects,
+  plannedTables,
+  requestsOf,
+  withDatabase,
+} from './erase.js';
+
+/**
+ * Commits the tombstones: to the lake, which a restore of the database does not take back, and to
+ * the database for whoever queries it.
+ */
+export async function suppressPeople(
+  context: EraseContext,
+  { needles }: Discovery,
+): Promise<JsonObject> {
+  const { addTombstones } = await import('../../privacy/suppression.js');
+  const { keepFound } = await import('../../privacy/found.js');
+  const { openIdentifiers } = await import('../../privacy/requests.js');
+  const { pseudonym } = await import('../../pipeline/pseudonym.js');
+  const { now } = context.services;
+  const keys = await keysOf(context);
+  const lake = await context.services.lake();
+  const pseudonymKey = await context.services.pseudonymKey();
+  await mayGoOn(context)();
+  await keepFound(lake, keys, context.runId, needles);
+  const records = await requestsOf(context);
+  const effectiveAt = now().toISOString();
+  const tombstones: NewTombstone[] = records.flatMap((record) => {
+    const identifiers = openIdentifiers(record, keys);
+    return (['customer', 'buyer', 'email', 'phone'] as const).flatMap((kind) =>
+      identifiers[kind].map((value) => ({
+        requestId: record.requestId,
+        kind,
+        digest: keys.digest(kind, normalForm(kind, value)),
+        effectiveAt,
+      })),
+    );
+  });
+  const [only] = records;
+  const requestId = records.length === 1 && only !== undefined ? only.requestId : context.runId;
+  for (const id of needles.of('customer')) {
+    const digest = keys.digest('customer', id);
+    if (!tombstones.some((one) => one.kind === 'customer' && one.digest === digest)) {
+      tombstones.push({ requestId, kind: 'customer', digest, effectiveAt });
+    }
+    const own = keys.digest('pseudonym', pseudonym(id, pseudonymKey));
+    tombstones.push({ requestId, kind: 'pseudonym', digest: own, effectiveAt });
+  }
+  const journal = journalOf(context);
+  const requestIds = records.map((record) => record.requestId);
+  const count = tombstones.length;
+  await journal.append({ type: 'suppressing', runId: context.runId, requestIds, count });
+  const { epoch, tombstones: all } = await addTombstones(lake, keys, tombstones);
+  await withDatabase(context, 'gdpr suppress', { write: true }, async (client) => {
+    for (const one of all) {
+      await client.execute(
+        `INSERT INTO maintenance.gdpr_tombstones VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
+        [one.requestId, one.kind, one.digest, one.keyId, one.effectiveAt, one.epoch],
+      );
+    }
+  });
+  return { epoch, tombstones: count };
+}
+
+/** Writes the certificates and closes the requests. */
+export async function documentErasure(context: EraseContext): Promise<JsonObject> {
+  const { residualsOf, stateOf, writeCertificate } = await import('../../privacy/certificate.js');
+  const { updateRequest } = await import('../../privacy/requests.js');
+  const { config, now } = context.services;
+  const lake = await context.services.lake();
+  const records = await requestsOf(context);
+  const { plan, results, runId } = context;
+  const journal = journalOf(context);
+  const erasedAt = now();
+  const verification = results.verify?.finding?.evidence as unknown as Verification;
+  const objects = plannedObjects(context);
+  const totals = plan?.totals ?? {};
+  const tables = (results.database?.verified?.evidence?.tables ?? []) as Json[];
+  const requestIds = records.map(({ requestId }) => requestId);
+  const approved = await approvalOf(context);
+  const head = await journal.append({ type: 'certifying', runId, requestIds });
+  for (const record of records) {
+    const { requestId, receivedAt, dueAt } = record;
+    const certificate: Omit<Certificate, 'state'> = {
+      format: 1,
+      requestId,
+      receivedAt,
+      dueAt,
+      erasedAt: record.erasedAt ?? erasedAt.toISOString(),
+      issuedAt: now().toISOString(),
+      runId,
+      ...approved,
+      foundBy: (totals.foundBy ?? []) as Certificate['foundBy'],
+      database: { tables: tables as Certificate['database']['tables'] },
+      lake: {
+        filesScanned: Number(totals.filesScanned ?? 0),
+        filesRewritten: Number(totals.filesRewritten ?? 0),
+        rowsRemoved: Number(totals.rowsRemoved ?? 0),
+        versionsPurged: Number(totals.versionsPurged ?? 0),
+        objects: objects.map(({ key, action, rows }) => ({ key, action, rows })),
+      },
+      verification,
+      kept: keptOf(context),
+      remaining: objects
+        .filter(({ action, treatment }) => action === 'remains' && treatment !== 'keep')
+        .map(({ key, rows, why }) => ({ place: key, rows, why: why ?? '' })),
+      forReview: verification.mentioned,
+      pending: residualsOf(config.privacy.residuals, erasedAt),
+      journal: head,
+    };
+    await writeCertificate(lake, { ...certificate, state: stateOf(certificate, now()) });
+    await updateRequest(lake, requestId, (present) => ({
+      ...present,
+      state: 'erased',
+      erasedAt: present.erasedAt ?? erasedAt.toISOString(),
+      runId,
+    }));
+  }
+  await journal.append({ type: 'certified', runId, requestIds });
+  return { requestIds };
+}
+
+/** The plan's hash and who approved it, by the run's journal. */
+async function approvalOf({
+  services,
+  runId,
+}: EraseContext): Promise<Pick<Certificate, 'planHash' | 'approvals'>> {
+  const { entries } = await readJournal(services.home, runId);
+  let hash = '';
+  let approvals: Certificate['approvals'] = [];
+  for (const { at, event } of entries) {
+    if (event.type === 'plan.made') {
+      hash = event.hash;
+      approvals = [];
+    } else if (event.type === 'approval.given') {
+      approvals.push({ by: event.by, how: event.how, at });
+    }
+  }
+  return { planHash: hash, approvals };
+}
+
+function keptOf(context: EraseContext): Certificate['kept'] {
+  const kept: Certificate['kept'] = [];
+  for (const { table, rows, treatment } of plannedTables(context)) {
+    if (treatment !== 'keep') continue;
+    const [schema = '', name = ''] = table.split('.');
+    const rule = context.services.config.privacy.tables;
+    const own = rule[table] ?? rule[name] ?? rule[`${schema}.*`];
+    kept.push({
+      table,
+      rows,
+      reason: own?.reason ?? '',
+      owner: own?.owner ?? '',
+      reviewAt: own?.reviewAt ?? '',
+    });
+  }
+  return kept;
+}

@@ -1,0 +1,261 @@
+import type { DatabaseClient } from '../../database/client.js';
+import type { Discovery, PlannedObject, Subject } from '../../privacy/erasure-plan.js';
+import { PrivacyJournal, readEntries } from '../../privacy/journal.js';
+import type { PrivacyKeys } from '../../privacy/keys.js';
+import type { RequestRecord } from '../../privacy/requests.js';
+import { formatCount } from '../../system/duration.js';
+import { invalid, refused } from '../../system/errors.js';
+import type { JsonObject, StepContext } from '../engine/definition.js';
+import type { Plan, PlanTarget } from '../engine/plan.js';
+import { databaseOf, jobOf } from './context.js';
+
+export interface EraseInput {
+  requestIds?: string[] | undefined;
+  due?: boolean | undefined;
+}
+export type EraseContext = StepContext<EraseInput>;
+
+export const keysOf = async ({ services }: EraseContext): Promise<PrivacyKeys> => {
+  const { derivePrivacyKeys } = await import('../../privacy/keys.js');
+  return derivePrivacyKeys(await services.pseudonymKey());
+};
+
+/** The requests of the run: those named, or all that are open and not held. */
+export async function requestsOf({
+  services,
+  input,
+  plan,
+}: EraseContext): Promise<RequestRecord[]> {
+  const { listRequests, requireRequest } = await import('../../privacy/requests.js');
+  const lake = await services.lake();
+  const planned = plan?.targets.filter(({ type }) => type === 'request').map(({ name }) => name);
+  const named = planned ?? input.requestIds;
+  if (named !== undefined) {
+    const records = await Promise.all(named.map((id) => requireRequest(lake, id)));
+    return records.map(({ record }) => record);
+  }
+  if (input.due !== true) {
+    throw invalid('USAGE_ERROR', 'Name the requests, or take all that are due.', {
+      hint: 'reviewops gdpr erase REQUEST, or --due',
+    });
+  }
+  const open = (await listRequests(lake)).filter(
+    ({ state, hold }) => state === 'open' && hold === null,
+  );
+  return open;
+}
+
+export async function requireOpen(context: EraseContext): Promise<RequestRecord[]> {
+  const { requireNoHold } = await import('../../privacy/requests.js');
+  const records = await requestsOf(context);
+  for (const record of records) {
+    requireNoHold(record);
+    if (record.sealed === null) {
+      throw refused('REQUEST_FINAL', `Request ${record.requestId} is final already.`);
+    }
+  }
+  return records;
+}
+
+async function subjectsOf(context: EraseContext): Promise<Subject[]> {
+  const { openIdentifiers } = await import('../../privacy/requests.js');
+  const keys = await keysOf(context);
+  return (await requireOpen(context)).map((record) => ({
+    requestId: record.requestId,
+    identifiers: openIdentifiers(record, keys),
+  }));
+}
+
+/** What the last plan of a run found, for its first act; identifiers stay in memory. */
+const discoveries = new Map<string, Discovery>();
+
+export async function workOf(context: EraseContext, access = { write: false }) {
+  const { services } = context;
+  const { target, readOnly } = await databaseOf(context, access);
+  return {
+    lake: await services.lake(),
+    config: services.config,
+    pseudonymKey: await services.pseudonymKey(),
+    keys: await keysOf(context),
+    scratch: await services.scratch(),
+    job: jobOf(context),
+    target,
+    readOnly: readOnly === true,
+  };
+}
+
+export async function discovered(context: EraseContext): Promise<Discovery> {
+  const known = discoveries.get(context.runId);
+  if (known !== undefined) return known;
+  const { discover } = await import('../../privacy/erasure-plan.js');
+  return discover(await workOf(context), await subjectsOf(context));
+}
+
+export async function makePlan(context: EraseContext): Promise<Plan> {
+  const { discover } = await import('../../privacy/erasure-plan.js');
+  const records = await requireOpen(context);
+  const keys = await keysOf(context);
+  const found = await discover(await workOf(context), await subjectsOf(context));
+  discoveries.set(context.runId, found);
+  requireCovered(found);
+  const targets: PlanTarget[] = [
+    ...records.map(({ requestId, digest, dueAt }) => ({
+      type: 'request',
+      name: requestId,
+      action: 'erase',
+      state: { digest, dueAt },
+    })),
+    ...found.tables.map(({ table, rows, fingerprint }) => ({
+      type: 'table',
+      name: table.id,
+      action: actionOn(table),
+      state: {
+        rows,
+        fingerprint: keys.digest('rows', fingerprint),
+        treatment: table.rows ?? 'keep',
+      },
+    })),
+    ...found.objects.map(targetOf),
+  ];
+  const { fanOut } = context.services.config.privacy;
+  const rows = found.tables.reduce((sum, table) => sum + table.rows, 0);
+  const wide = found.people > fanOut.people * records.length || rows > fanOut.rows * records.length;
+  const rewritten = found.objects.filter(({ action }) => action === 'rewrite');
+  const purged = found.objects.filter(
+    ({ versionId, action }) => versionId !== null && action !== 'remains',
+  );
+  return {
+    summary: `Erase ${records.length} ${records.length === 1 ? 'person' : 'people'}: ${formatCount(rows)} rows of ${found.tables.length} tables, ${rewritten.length} files of the lake to rewrite, ${purged.length} old versions to purge.`,
+    targets,
+    totals: {
+      people: found.people,
+      rows,
+      fanOut: wide,
+      filesScanned: found.lake.filesScanned,
+      filesRewritten: rewritten.length,
+      rowsRemoved: rewritten.reduce((sum, object) => sum + object.rows, 0),
+      versionsPurged: purged.length,
+      foundBy: foundBy(found),
+    },
+    notes: [
+      ...foundBy(found).map(
+        ({ place, via, rows: count }) => `${place}: ${count} rows found by ${via}.`,
+      ),
+      ...found.lake.notes,
+      ...found.objects.flatMap(({ key, action, why }) =>
+        action === 'remains' ? [`${key} stays as it is: ${why}.`] : [],
+      ),
+      ...(wide ? ['More was found than one person usually has: somebody has to look first.'] : []),
+    ],
+  };
+}
+
+const actionOn = ({ rows, rule }: Discovery['tables'][number]['table']): string =>
+  rows === 'keep'
+    ? `keep (${rule.reason}; ${rule.owner}; review ${rule.reviewAt})`
+    : (rows ?? 'keep');
+
+const foundBy = ({ tables }: Discovery): { place: string; via: string; rows: number }[] =>
+  tables.flatMap(({ table, by }) =>
+    by.filter(({ rows }) => rows > 0).map(({ via, rows }) => ({ place: table.id, via, rows })),
+  );
+
+function targetOf(object: PlannedObject): PlanTarget {
+  const { key, action, why, ...state } = object;
+  return {
+    type: action === 'purge' ? 'version' : 'object',
+    name: key,
+    action: action === 'remains' ? `remains (${why})` : action,
+    state,
+  };
+}
+
+/** What is not covered is named, and nothing is touched. */
+function requireCovered(found: Discovery): void {
+  const { unclassified, problems, lake } = found;
+  const show = (names: readonly string[]) =>
+    `${names.slice(0, 10).join('; ')}${names.length > 10 ? ` and ${names.length - 10} more` : ''}`;
+  if (unclassified.length > 0) {
+    throw refused(
+      'UNCLASSIFIED',
+      `What these hold is not known, so nobody can say that the person is not in them: ${show(unclassified)}.`,
+      { hint: 'Classify them in privacy.tables or privacy.files (reviewops gdpr map).' },
+    );
+  }
+  if (problems.length > 0) {
+    throw refused('TREATMENT_IMPOSSIBLE', `${show(problems)}.`, {
+      hint: 'Change the treatment in privacy.tables.',
+    });
+  }
+  if (lake.unreadable.length > 0) {
+    const names = lake.unreadable.map(({ name, why }) => `${name} (${why})`);
+    throw refused('FILES_UNREADABLE', `These files cannot be searched: ${show(names)}.`, {
+      hint: 'Restore or delete them; `reviewops batch verify` names damaged files.',
+    });
+  }
+}
+
+/** The planned objects, as the journal holds them. */
+export const plannedObjects = ({ plan }: EraseContext): PlannedObject[] =>
+  (plan?.targets ?? [])
+    .filter(({ type }) => type === 'object' || type === 'version')
+    .map(({ type, name, action, state }) => {
+      const remains = /^remains \((.*)\)$/s.exec(action);
+      return {
+        ...(state as unknown as Omit<PlannedObject, 'key' | 'action' | 'why'>),
+        key: name,
+        action: remains !== null ? 'remains' : type === 'version' ? 'purge' : 'rewrite',
+        why: remains?.[1] ?? null,
+      };
+    });
+
+export const plannedTables = ({ plan }: EraseContext) =>
+  (plan?.targets ?? [])
+    .filter(({ type }) => type === 'table')
+    .map(({ name, state }) => ({
+      table: name,
+      rows: Number(state.rows),
+      fingerprint: String(state.fingerprint),
+      treatment: String(state.treatment),
+    }));
+
+/** Stops the run when a hold was put on one of its requests meanwhile. */
+export const mayGoOn = (context: EraseContext) => async (): Promise<void> => {
+  await requireOpen(context);
+};
+
+export async function withDatabase<T>(
+  context: EraseContext,
+  purpose: string,
+  access: { write: boolean },
+  work: (client: DatabaseClient) => Promise<T>,
+): Promise<T> {
+  const { withClient } = await import('../../database/client.js');
+  const { target, ...options } = await databaseOf(context, access);
+  return withClient(target, { purpose, ...options }, work);
+}
+
+/** The requests of the plan that the database says are erased by this run. */
+export async function erasedInDatabase(context: EraseContext): Promise<JsonObject | undefined> {
+  const records = await requestsOf(context);
+  return withDatabase(context, 'gdpr verify', { write: false }, async (client) => {
+    const rows = await client.query<{ request_id: string; tables: JsonObject[] }>(
+      'SELECT request_id, tables FROM maintenance.gdpr_erasures WHERE run_id = $1',
+      [context.runId],
+    );
+    const done = records.every(({ requestId }) => rows.some((row) => row.request_id === requestId));
+    return done ? { tables: rows[0]?.tables ?? [] } : undefined;
+  });
+}
+
+export const journalOf = ({ services }: EraseContext): PrivacyJournal =>
+  new PrivacyJournal(services.home, services.now);
+
+/** Whether this run has announced that something is done. */
+export async function journalled(
+  { services, runId }: EraseContext,
+  type: string,
+): Promise<boolean> {
+  const entries = await readEntries(services.home);
+  return entries.some(({ event }) => event.type === type && event.runId === runId);
+}

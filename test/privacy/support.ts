@@ -1,0 +1,68 @@
+import { mkdtemp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { configSchema } from '../../src/config/schema.js';
+import type { Identifiers } from '../../src/privacy/identifiers.js';
+import { derivePrivacyKeys } from '../../src/privacy/keys.js';
+import { recordRequest } from '../../src/privacy/requests.js';
+import type { RunbookServices } from '../../src/runbooks/engine/definition.js';
+import { resumeRun, startRun } from '../../src/runbooks/engine/runner.js';
+import erasePerson from '../../src/runbooks/erase-person.js';
+import { completeBatch } from '../support/repairs.js';
+import { collect, type RunChoices, type RunOutcome, yes } from '../support/runbooks.js';
+import { makeWorld, type World } from '../support/world.js';
+
+export const nobodyGiven: Identifiers = { customer: [], buyer: [], email: [], phone: [] };
+
+/** A world whose people can ask to be forgotten. */
+export interface PrivacyWorld extends World {
+  services: RunbookServices;
+  clock: { now: () => Date };
+  request(requestId: string, identifiers: Partial<Identifiers>, receivedAt?: Date): Promise<void>;
+  erase(input: object, choices?: RunChoices): Promise<RunOutcome>;
+  resume(runId: string, choices?: RunChoices): Promise<RunOutcome>;
+  batch(): Promise<string>;
+}
+
+export async function makePrivacyWorld(
+  options: { reviews?: number; settings?: object; world?: World } = {},
+): Promise<PrivacyWorld> {
+  const world = options.world ?? (await makeWorld(options));
+  const { environment, lake, root, database } = world;
+  const clock = { now: () => new Date() };
+  const services: RunbookServices = {
+    config: configSchema.parse(options.settings ?? {}),
+    home: join(root, 'home'),
+    database: async () => database.target,
+    databaseUrl: async () => database.target.url,
+    lake: async () => lake,
+    scratch: () => mkdtemp(join(root, 'run-')),
+    pseudonymKey: async () => environment.pseudonymKey,
+    surroundings: async () => ({ lookup: () => undefined, profile: 'test', directory: root }),
+    tool: environment.tool,
+    now: () => clock.now(),
+  };
+  const runOptions = (choices: RunChoices) => ({
+    services,
+    ask: choices.ask ?? yes('ada'),
+    signal: choices.signal ?? new AbortController().signal,
+    ...(choices.dryRun === undefined ? {} : { dryRun: choices.dryRun }),
+  });
+  return {
+    ...world,
+    services,
+    clock,
+    request: async (requestId, identifiers, receivedAt = new Date()) => {
+      await recordRequest(
+        lake,
+        derivePrivacyKeys(environment.pseudonymKey),
+        { requestId, identifiers: { ...nobodyGiven, ...identifiers }, receivedAt, by: 'ada' },
+        { now: () => new Date(Math.max(Date.now(), receivedAt.getTime())), weekends: 'after' },
+      );
+    },
+    erase: (input, choices = {}) =>
+      collect(startRun(erasePerson, input, runOptions(choices)), choices),
+    resume: (runId, choices = {}) =>
+      collect(resumeRun(erasePerson, runId, runOptions(choices)), choices),
+    batch: () => completeBatch(world),
+  };
+}
