@@ -16,7 +16,7 @@ export function editField(field: Field, press: Press): Field | undefined {
     value: value.slice(0, at) + text + value.slice(at),
     at: at + text.length,
   });
-  if ('paste' in press) return insert(press.paste.replace(/[\r\n\t]+/g, ' ').trim());
+  if ('paste' in press) return insert(press.paste.replace(/\p{Cc}+/gu, ' ').trim());
   const { key } = press;
   const left = before(value, at);
   switch (key) {
