@@ -50,8 +50,9 @@ export async function runCommand(
 ): Promise<CommandResult> {
   const { signal, output } = context;
   refuseSecrets([program, ...args]);
-  if (signal.aborted) throw stopReason(signal);
   const { execa } = await import('execa');
+  // From here to where the signal is listened to, nothing waits.
+  if (signal.aborted) throw stopReason(signal);
   killAtExit();
   const startedAt = performance.now();
   const child: Child = execa(program, args, {

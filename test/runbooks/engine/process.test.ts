@@ -82,3 +82,13 @@ it('says which program is missing', async () => {
     exitCode: 2,
   });
 });
+
+it('a stop that comes before the program has started is no less a stop', async () => {
+  const stop = new AbortController();
+  const { context } = contextOf(stop.signal);
+  const started = performance.now();
+  const running = runCommand(context, [process.execPath, '-e', 'setTimeout(() => {}, 8000)']);
+  stop.abort();
+  await expect(running).rejects.toMatchObject({ code: 'INTERRUPTED' });
+  expect(performance.now() - started).toBeLessThan(5000);
+});
