@@ -25,8 +25,16 @@ export class Ending extends Error {
   }
 }
 
-export const waiting = (reason: string, hint: string): Ending =>
-  new Ending('waiting', refused('RUN_WAITING', reason, { hint }));
+/** `acted`: something was changed before, which exit code 3 would deny. */
+export const waiting = (reason: string, hint: string, acted: boolean): Ending =>
+  new Ending('waiting', (acted ? partial : refused)('RUN_WAITING', reason, { hint }));
+
+/** A person, or nobody's answer, ends the run; after an act it has failed and can be resumed. */
+export const stoppedBy = (
+  state: 'aborted' | 'refused',
+  error: OperatorError,
+  acted: boolean,
+): Ending => (acted ? new Ending('failed', partly(error)) : new Ending(state, error));
 
 export const waitingUntil = (due: Date, reason: string, hint: string): Ending =>
   new Ending('waiting', partial('RUN_WAITING', reason, { hint }), undefined, due.toISOString());

@@ -46,6 +46,8 @@ export type RunEvent =
   | { type: 'step.retrying'; step: string; attempt: number; reason: string; seconds: number }
   /** The last entry before an act touches anything: from here on its effect must be probed. */
   | { type: 'act.started'; step: string }
+  /** The last entry before an act is taken back: from here on it may be half there. */
+  | { type: 'act.undoing'; step: string }
   | { type: 'act.undone'; step: string }
   | { type: 'plan.made'; step: string; hash: string; plan: Plan }
   | { type: 'approval.given'; step: string; by: string; how: string; plan: string | null }

@@ -30,6 +30,7 @@ const durable: ReadonlySet<RunEvent['type']> = new Set([
   'approval.given',
   'manual.recorded',
   'act.started',
+  'act.undoing',
   'act.undone',
   'run.finished',
 ]);

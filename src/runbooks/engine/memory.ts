@@ -43,9 +43,12 @@ export function remember(memory: RunMemory, event: RunEvent): void {
       memory.begun.add(event.step);
       memory.applying = true;
       break;
+    case 'act.undoing':
+      forgetFrom(memory, event.step);
+      break;
     case 'act.undone':
       memory.begun.delete(event.step);
-      delete memory.results[event.step];
+      if (memory.begun.size === 0) takeBackApproval(memory);
       break;
     case 'step.finished':
       memory.results[event.result.id] = event.result;
@@ -54,6 +57,20 @@ export function remember(memory: RunMemory, event: RunEvent): void {
     default:
       break;
   }
+}
+
+/** What the act did, and what was seen after it, need not be so any more. */
+function forgetFrom({ results }: RunMemory, act: string): void {
+  const ids = Object.keys(results);
+  if (!ids.includes(act)) return;
+  for (const id of ids.slice(ids.indexOf(act))) delete results[id];
+}
+
+/** Whoever had all of it undone does not want it done again without being asked. */
+function takeBackApproval(memory: RunMemory): void {
+  memory.approvals = [];
+  memory.approved = false;
+  memory.applying = false;
 }
 
 /**

@@ -3,7 +3,7 @@ import { redactDeep } from '../../system/redact.js';
 import { performAct } from './act.js';
 import { approve, recordManual } from './approval.js';
 import type { Inputs, Json, Step, StepContext, StepResult } from './definition.js';
-import { Ending, waiting, waitingUntil } from './ending.js';
+import { Ending, stoppedBy, waiting, waitingUntil } from './ending.js';
 import { mayPass, pause, pauseAfter, withinLimit } from './limits.js';
 import { canonicalJson, type Plan, planHash } from './plan.js';
 import { requireRole } from './roles.js';
@@ -115,7 +115,8 @@ async function body(step: AnyStep, host: StepHost, signal: AbortSignal): Promise
       if (host.options.dryRun === true) return { state: 'skipped', summary: 'Nothing is done.' };
       const answer = await recordManual(step, context, host.options.ask);
       if (answer === 'later') {
-        throw waiting(`Step ${step.id} waits for a person: ${step.title}`, host.resumeCommand);
+        const reason = `Step ${step.id} waits for a person: ${step.title}`;
+        throw waiting(reason, host.resumeCommand, host.memory.begun.size > 0);
       }
       await host.record({ type: 'manual.recorded', step: step.id, ...answer });
       return { state: 'done', summary: `${answer.by}: ${answer.said}` };
@@ -175,19 +176,22 @@ async function approveStep(
     options.ask,
     host.record,
   );
+  const acted = memory.begun.size > 0;
   switch (outcome.type) {
     case 'approved':
       return { state: 'done', summary: `Approved by ${outcome.by.join(' and ')}.` };
     case 'declined':
-      throw new Ending('aborted', declined(outcome.by));
+      throw stoppedBy('aborted', declined(outcome.by, acted), acted);
     case 'later':
-      throw waiting(outcome.reason, host.resumeCommand);
+      throw waiting(outcome.reason, host.resumeCommand, acted);
     case 'refused':
-      throw new Ending('refused', outcome.error);
+      throw stoppedBy('refused', outcome.error, acted);
   }
 }
 
-const declined = (by: string) =>
-  refused('DECLINED', `Declined by ${by}; nothing was changed.`, {
-    hint: 'Run it again to decide anew.',
-  });
+const declined = (by: string, acted: boolean) =>
+  refused(
+    'DECLINED',
+    `Declined by ${by}; ${acted ? 'what was done before stays' : 'nothing was changed'}.`,
+    { hint: acted ? 'Resume the run to decide anew.' : 'Run it again to decide anew.' },
+  );

@@ -21,6 +21,7 @@ export async function undoActs(host: StepHost, signal: AbortSignal): Promise<nev
   const { config, now } = options.services;
   requireWindow(config.maintenanceWindows, runbook.id, now());
   for (const act of acts) {
+    await host.record({ type: 'act.undoing', step: act.id });
     await withinLimit(act, signal, async (limited) =>
       act.undo?.(host.context(act, limited, 'write')),
     );

@@ -212,6 +212,8 @@ export function describeEvent(event: RunEvent): Omit<LogLine, 'at'> | undefined 
       return say(`${event.step}: ${event.reason} Next attempt in ${event.seconds} s.`, 'caution');
     case 'act.started':
       return say(`${event.step} begins to change things`, 'caution');
+    case 'act.undoing':
+      return say(`${event.step} is being undone`, 'caution');
     case 'act.undone':
       return say(`${event.step} was undone`, 'caution');
     case 'plan.made':

@@ -1,10 +1,10 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { access, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { acquireLease } from '../../../src/lake/lease.js';
-import type { Question } from '../../../src/runbooks/engine/answers.js';
+import type { Ask, Question } from '../../../src/runbooks/engine/answers.js';
 import {
   type ActStep,
   type CheckStep,
@@ -215,6 +215,89 @@ describe('no and Ctrl-C', () => {
     expect(undoing.report).toMatchObject({ state: 'aborted', exitCode: 0 });
     expect(undone).toEqual(['note', 'remove']);
     await expect(world.resume(wholly, report.runId)).rejects.toMatchObject({ code: 'RUN_ENDED' });
+  });
+
+  it('an undo that was cut short is known to have begun: a resume looks, and does the rest again', async () => {
+    const note = join(directory, 'note');
+    const breaking = (how: { undo: boolean; proof: boolean }) =>
+      edited({
+        remove: { undo: async () => makeFiles(directory, ['a.old', 'b.old']) },
+        note: {
+          undo: async () => {
+            await rm(note, { force: true });
+            if (how.undo) throw failed('MADE_UP', 'The power went.');
+          },
+        },
+        prove: {
+          run: async () =>
+            how.proof ? { state: 'critical', summary: 'no' } : { state: 'ok', summary: 'yes' },
+        },
+      });
+    const how = { undo: true, proof: true };
+    const runbook = breaking(how);
+    const { report } = await world.run(runbook, { directory });
+    expect(report).toMatchObject({ state: 'failed', exitCode: 4 });
+    const undoing = await world.resume(runbook, report.runId, { undo: true });
+    expect(undoing.report).toMatchObject({ state: 'failed', error: { code: 'MADE_UP' } });
+    how.proof = false;
+    const resumed = await world.resume(runbook, report.runId);
+    expect(resumed.report.state).toBe('succeeded');
+    // The note was gone: it was left again, and not believed to be there.
+    expect(await logOf(directory)).toEqual(['removed a.old', 'removed b.old', 'noted', 'noted']);
+    await access(note);
+  });
+
+  it('what was undone as a whole needs a new plan and a new approval', async () => {
+    const runbook = edited({
+      remove: { undo: async () => makeFiles(directory, ['a.old', 'b.old', 'new.old']) },
+      note: {
+        undo: async () => rm(join(directory, 'note'), { force: true }),
+        run: async () => {
+          throw failed('MADE_UP', 'It broke.');
+        },
+      },
+    });
+    const { report } = await world.run(runbook, { directory });
+    await world.resume(runbook, report.runId, { undo: true });
+    // Killed between the last act.undone and run.finished.
+    const path = join(world.home, 'runs', `${report.runId}.jsonl`);
+    const lines = (await readFile(path, 'utf8')).split('\n');
+    await writeFile(path, `${lines.slice(0, -2).join('\n')}\n`);
+    const resumed = await world.resume(runbook, report.runId, { ask: nobody });
+    expect(resumed.report).toMatchObject({ state: 'waiting', changed: false });
+    expect(resumed.report.plan?.targets.map(({ name }) => name)).toContain('new.old');
+  });
+
+  it('what waits for a person after an act is partly done, and never “nothing was changed”', async () => {
+    const { steps } = sample;
+    const after = (step: object): Runbook => ({
+      ...sample,
+      steps: [...steps.slice(0, 4), step as (typeof steps)[number], ...steps.slice(4)],
+    });
+    const base = { id: 'later', title: 'Later', why: 'To see.', manual: () => 'ls' };
+    const manual = after({ ...base, kind: 'manual', instruction: () => 'Say so.' });
+    const silent: Ask = async (question) =>
+      question.type === 'manual' ? { type: 'later' } : yes('ada')(question);
+    const waits = await world.run(manual, { directory }, { ask: silent });
+    expect(waits.report).toMatchObject({ state: 'waiting', exitCode: 4, changed: true });
+
+    await makeFiles(directory, ['a.old']);
+    const second = after({ ...base, kind: 'approve', name: () => 'x', question: () => 'Sure?' });
+    const asked = { step: '' };
+    const { report } = await world.run(
+      second,
+      { directory },
+      {
+        ask: async (question) => {
+          asked.step = question.step;
+          return question.step === 'later' ? no('ada')(question) : yes('ada')(question);
+        },
+      },
+    );
+    expect(asked.step).toBe('later');
+    expect(report).toMatchObject({ state: 'failed', exitCode: 4, error: { code: 'DECLINED' } });
+    expect(report.reason).not.toContain('nothing was changed');
+    expect(report.resume).toBe(`reviewops runbook resume ${report.runId}`);
   });
 
   it('stops after the present safe point, and says what is unknown', async () => {
