@@ -1,4 +1,4 @@
-import type { IncidentStore } from './store.js';
+import type { IncidentStore } from './context.js';
 
 /** A message that waits to be sent; its key makes it one, however often it is written. */
 export interface NewMessage {

@@ -1,25 +1,20 @@
-import type { IncidentsConfig } from '../config/incidents-schema.js';
 import type { Config } from '../config/schema.js';
 import { type DatabaseClient, withClient } from '../database/client.js';
 import type { DatabaseTarget } from '../database/target.js';
 import { invalid } from '../system/errors.js';
 import { redactDeep } from '../system/redact.js';
+import type { IncidentStore } from './context.js';
 import type { IncidentEvent, LoggedEvent, Occurrence } from './events.js';
 import { messagesFor } from './messages.js';
 import { insertMessages } from './outbox.js';
 import { apply, type IncidentState, replay } from './timeline.js';
 
-/** What the store works with. */
-export interface IncidentStore {
-  client: DatabaseClient;
-  config: IncidentsConfig;
-  now: () => Date;
-}
-
 export interface Incident {
   id: number;
   state: IncidentState;
 }
+
+export type { IncidentStore } from './context.js';
 
 /** An event that is to be written. */
 export interface NewEvent {

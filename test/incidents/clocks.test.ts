@@ -21,7 +21,13 @@ function incident(
   start: string,
   ...steps: [minutesLater: number, event: IncidentEvent][]
 ): IncidentState {
-  const opened: IncidentEvent = { type: 'opened', uid: 'u', source: 'person', summary: 'x', severity };
+  const opened: IncidentEvent = {
+    type: 'opened',
+    uid: 'u',
+    source: 'person',
+    summary: 'x',
+    severity,
+  };
   const events: LoggedEvent[] = [[0, opened] as const, ...steps].map(([later, event], seq) => ({
     seq,
     at: new Date(at(start).getTime() + minutes(later)),
