@@ -10,6 +10,7 @@ import {
   type TerminalOptions,
   type TestTerminal,
 } from '../support/terminal.js';
+import { approve, findRunbook, line, say, startRun, succeeds } from '../support/walk.js';
 import { writeWalk } from '../support/walk-runbook.js';
 
 const launcher = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
@@ -50,24 +51,14 @@ describe('the full screen and its terminal', () => {
 
   /** From the first screen to the question of the sample. */
   const toQuestion = async (screen: TestTerminal): Promise<void> => {
-    await screen.see('corrupt-batch');
-    screen.type('/');
-    await screen.see('What do you see?');
-    await screen.enter('tests want');
-    screen.type(keys.enter);
-    await screen.see(/▸ sample-walk/);
-    screen.type(keys.enter);
-    await screen.see('Steps (');
-    screen.type(keys.enter);
-    await screen.see('name:');
-    screen.type(`${keys.down}${keys.down}${keys.enter}`);
+    await findRunbook(screen, 'tests want', 'sample-walk');
+    await startRun(screen);
     await screen.see('Answer:');
   };
 
   const toAct = async (screen: TestTerminal): Promise<void> => {
     await toQuestion(screen);
-    await screen.enter('sample 3');
-    screen.type(keys.enter);
+    await approve(screen);
     await screen.see(/Touch the thin\S* +running/);
   };
 
@@ -83,23 +74,17 @@ describe('the full screen and its terminal', () => {
   it('asks for name and count, records who said what, and leaves the terminal as it was', async () => {
     const screen = terminal();
     await toQuestion(screen);
-    await screen.enter('yes');
-    screen.type(keys.enter);
+    await line(screen, 'yes');
     await screen.see('Not an answer: sample 3, no or later.');
-    await screen.enter('sample 3');
-    screen.type(keys.enter);
+    await line(screen, 'sample 3');
     await screen.see(/Touch the thin\S* +running/);
     screen.type('n');
     await screen.see('Note for the journal');
-    await screen.enter('the disk was full');
-    screen.type(keys.enter);
+    await line(screen, 'the disk was full');
     await screen.see('Noted.');
     await writeFile(join(directory, 'go'), '');
-    await screen.see('Say what you did');
-    await screen.see('Answer:');
-    await screen.enter('told them by phone');
-    screen.type(keys.enter);
-    await screen.see('The run succeeded.');
+    await say(screen, 'told them by phone');
+    await succeeds(screen);
     const { entries, state } = await lastRun();
     expect(state).toBe('succeeded');
     expect(entries).toContain('"how":"typed name and count"');
@@ -109,7 +94,7 @@ describe('the full screen and its terminal', () => {
     expect((await screen.ended).exitCode).toBe(0);
     const given = screen.raw().slice(screen.raw().lastIndexOf('\u001b[?25h'));
     expect(given).toContain('\u001b[?1049l');
-    expect(screen.screen()).toContain('sample-walk succeeded');
+    await screen.see('sample-walk succeeded');
   });
 
   it('drops keys that were typed before the question was there', async () => {
@@ -131,17 +116,15 @@ describe('the full screen and its terminal', () => {
     await writeFile(join(directory, 'go'), '');
     const screen = terminal();
     await toQuestion(screen);
-    await screen.enter('sample 3');
-    screen.type(keys.enter);
+    await line(screen, 'sample 3');
     await screen.see('Say what you did');
     await screen.see('Answer:');
     screen.type(keys.tab);
     await screen.see('Tab leads to the answer.');
     screen.type('S');
     await screen.see('Why is tell skipped?');
-    await screen.enter('nobody is awake');
-    screen.type(keys.enter);
-    await screen.see('The run succeeded.');
+    await line(screen, 'nobody is awake');
+    await succeeds(screen);
     expect((await lastRun()).entries).toContain('Skipped by ada: nobody is awake');
   });
 
@@ -153,11 +136,8 @@ describe('the full screen and its terminal', () => {
     expect((await lastRun()).state).toBe('interrupted');
     await writeFile(join(directory, 'go'), '');
     screen.type('r');
-    await screen.see('Say what you did');
-    await screen.see('Answer:');
-    await screen.enter('told');
-    screen.type(keys.enter);
-    await screen.see('The run succeeded.');
+    await say(screen, 'told');
+    await succeeds(screen);
   });
 
   it('killed in the middle: the next start finds it interrupted and goes on with it', async () => {
@@ -171,11 +151,8 @@ describe('the full screen and its terminal', () => {
     screen.type('3');
     await screen.see(/▸ \? interrupted +sample-walk/);
     screen.type(keys.enter);
-    await screen.see('Say what you did');
-    await screen.see('Answer:');
-    await screen.enter('told');
-    screen.type(keys.enter);
-    await screen.see('The run succeeded.');
+    await say(screen, 'told');
+    await succeeds(screen);
     expect((await lastRun()).entries).toContain('"type":"run.resumed"');
   });
 
@@ -198,10 +175,9 @@ describe('the full screen and its terminal', () => {
     await screen.see('A run goes on.');
     screen.type(keys.enter);
     await screen.see('Type exactly: leave');
-    await screen.enter('leave');
-    screen.type(keys.enter);
+    await line(screen, 'leave');
     expect((await screen.ended).exitCode).toBe(130);
-    expect(screen.screen()).toContain('runbook resume run_');
+    await screen.see('runbook resume run_');
     expect((await lastRun()).state).toBe('interrupted');
   });
 
@@ -226,8 +202,7 @@ describe('the full screen and its terminal', () => {
     const screen = terminal();
     await toQuestion(screen);
     screen.resize(250, 80);
-    await screen.see(/^.{200}/m);
-    expect(screen.screen()).toContain('Answer:');
+    await screen.see(/^.{200}[\s\S]*Answer:[\s\S]*Enter answer/m);
     screen.resize(60, 12);
     await screen.see('This terminal has 60×12; at least 80×24 are needed.');
     screen.type('sample 3\r');
@@ -238,8 +213,7 @@ describe('the full screen and its terminal', () => {
     screen.resize(100, 30);
     await screen.see('Answer:');
     expect(screen.screen().split('\n')[0]).toMatch(/^reviewops {2}Home › sample-walk/);
-    await screen.enter('later');
-    screen.type(keys.enter);
+    await line(screen, 'later');
     await screen.see('The run waiting.');
   });
 
@@ -264,8 +238,7 @@ describe('the full screen and its terminal', () => {
     const screen = terminal([], { columns: 200, rows: 50 });
     await screen.see('corrupt-batch');
     screen.type(':');
-    await screen.enter('sample-walk');
-    screen.type(keys.enter);
+    await line(screen, 'sample-walk');
     await screen.see('Steps (');
     screen.type(keys.enter);
     await screen.see('Look only');
@@ -307,19 +280,14 @@ describe('the full screen and its terminal', () => {
     await screen.see('READ-ONLY');
     await screen.see('corrupt-batch');
     screen.type(':');
-    await screen.enter('sample-walk');
-    screen.type(keys.enter);
+    await line(screen, 'sample-walk');
     await screen.see('Steps (');
-    screen.type(keys.enter);
-    await screen.see('name:');
-    screen.type(`${keys.down}${keys.down}${keys.enter}`);
+    await startRun(screen);
     await screen.see('this session is read-only');
     screen.type(':');
-    await screen.enter('allow-changes');
-    screen.type(keys.enter);
+    await line(screen, 'allow-changes');
     await screen.see('Type allow changes');
-    await screen.enter('allow changes');
-    screen.type(keys.enter);
+    await line(screen, 'allow changes');
     await screen.lose('READ-ONLY');
   });
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { keys, openTerminal, type TestTerminal } from '../support/terminal.js';
-import { approve, findRunbook, say, succeeds } from '../support/walk.js';
+import { approve, findRunbook, line, say, succeeds } from '../support/walk.js';
 import { writeWalk } from '../support/walk-runbook.js';
 
 describe('the full screen, built, in a pseudo-terminal', () => {
@@ -33,8 +33,7 @@ describe('the full screen, built, in a pseudo-terminal', () => {
     await screen.see('Answer:');
     screen.type(`${keys.enter}${keys.enter}`);
     await screen.see('Enter alone answers nothing');
-    await screen.enter('no');
-    screen.type(keys.enter);
+    await line(screen, 'no');
     await screen.see('The run aborted.');
     screen.type(keys.esc);
     await screen.see('name:');

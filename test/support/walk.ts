@@ -7,11 +7,16 @@ export async function findRunbook(screen: TestTerminal, words: string, id: strin
   await screen.see('corrupt-batch');
   screen.type('/');
   await screen.see('What do you see?');
-  await screen.enter(words);
-  screen.type(keys.enter);
+  await line(screen, words);
   await screen.see(new RegExp(`▸ ${id} `));
   screen.type(keys.enter);
   await screen.see('Steps (');
+}
+
+/** Types a line, sees it, and presses Enter. */
+export async function line(screen: TestTerminal, text: string): Promise<void> {
+  await screen.enter(text);
+  screen.type(keys.enter);
 }
 
 /** Starts the runbook that is shown, with its inputs as they are. */
@@ -28,16 +33,14 @@ export async function approve(screen: TestTerminal): Promise<void> {
   await screen.see(/Type .+ to approve/);
   await screen.see('Answer:');
   const [, expected = ''] = /Type (.+) to approve/.exec(screen.screen()) ?? [];
-  await screen.enter(expected);
-  screen.type(keys.enter);
+  await line(screen, expected);
 }
 
 /** Says what was done for a manual step. */
 export async function say(screen: TestTerminal, words: string): Promise<void> {
   await screen.see('Say what you did');
   await screen.see('Answer:');
-  await screen.enter(words);
-  screen.type(keys.enter);
+  await line(screen, words);
 }
 
 export const succeeds = (screen: TestTerminal): Promise<string> =>

@@ -6,7 +6,8 @@ import { isRunning, type Model, shown } from '../state/model.js';
 import { keyName } from '../view/key-names.js';
 import { listView } from '../view/layout.js';
 import { type Line, span, widthOfLine } from '../view/line.js';
-import { type Row, worstCured } from '../view/tables.js';
+import type { Row } from '../view/table.js';
+import { worstCured } from '../view/tables.js';
 import { progressText } from '../view/words.js';
 import { LineView } from './lines.js';
 

@@ -1,8 +1,8 @@
 import { Box } from 'ink';
 import type { ReactElement } from 'react';
 import { line, span } from '../view/line.js';
+import type { Table } from '../view/table.js';
 import { tableLines } from '../view/table-lines.js';
-import type { Table } from '../view/tables.js';
 import { LineView } from './lines.js';
 
 interface TableViewProps {

@@ -1,5 +1,5 @@
 import type { Inputs } from '../../runbooks/engine/definition.js';
-import type { Target } from '../view/tables.js';
+import type { Target } from '../view/table.js';
 import { checkForm, formOf, formRows, startAt } from './form.js';
 import { emptyList } from './list.js';
 import {

@@ -10,7 +10,8 @@ import {
 } from '../state/model.js';
 import { cleanLines, wrap } from '../text.js';
 import { type BrowserScreen, type PanelView, panelView, questionText } from './panels.js';
-import { homeTable, listTable, type Table } from './tables.js';
+import type { Table } from './table.js';
+import { homeTable, listTable } from './tables.js';
 
 /** Lines above and below what a screen shows: header, status, footer. */
 const chrome = 3;

@@ -1,7 +1,7 @@
 import { windowStart } from '../state/list.js';
 import { pad } from '../text.js';
 import type { Line, Span } from './line.js';
-import type { Column, Row, Table } from './tables.js';
+import type { Column, Row, Table } from './table.js';
 
 const gap = 2;
 

@@ -1,57 +1,16 @@
 import type { CheckState } from '../../health/check.js';
 import type { CheckResult } from '../../health/runner.js';
-import type { BatchProblem } from '../../lake/batch-state.js';
-import type { Layer } from '../../lake/lake.js';
-import type { Inputs, Runbook } from '../../runbooks/engine/definition.js';
+
+import type { Runbook } from '../../runbooks/engine/definition.js';
 import type { RunSummary } from '../../runbooks/engine/history.js';
 import { searchRunbooks } from '../../runbooks/search.js';
-import { formatBytes, formatCount } from '../../system/duration.js';
-import { matches } from '../state/list.js';
-import type { HomePanel, ListScreen, Loaded, Model } from '../state/model.js';
+import type { HomePanel, ListScreen, Model } from '../state/model.js';
 import { describeEvent } from '../state/run.js';
 import type { Tone } from '../theme.js';
-import { type Span, span } from './line.js';
-import { ago, batchSign, checkSign, clock, riskSpan, runSign, signSpan } from './words.js';
-
-export interface Column {
-  title: string;
-  /** Columns of the screen; `rest` shares what is left. */
-  width: number | 'rest';
-  align?: 'right';
-}
-
-export interface Row {
-  cells: readonly Span[];
-  /** What Enter does with it. */
-  opens?: Target;
-  /** What its cells may have no room for. */
-  says?: string;
-  /** What `y` copies. */
-  copies?: string | undefined;
-}
-
-export type Target =
-  | { to: 'runbook'; id: string; input: Inputs }
-  | { to: 'run'; runId: string; resumable: boolean }
-  | { to: 'batch'; batchId: string };
-
-export interface Table {
-  columns: readonly Column[];
-  rows: readonly Row[];
-  /** Said in place of rows. */
-  empty: string;
-}
-
-const waitingFor = ({ loading, error }: Loaded<unknown>, none: string): string =>
-  error ?? (loading ? 'Looking …' : none);
-
-const filtered = (rows: readonly Row[], filter: string): Row[] =>
-  rows.filter(({ cells }) =>
-    matches(
-      filter,
-      cells.map(({ text }) => text),
-    ),
-  );
+import { batchesTable, batchTable } from './batch-tables.js';
+import { span } from './line.js';
+import { filtered, type Row, type Table, waitingFor } from './table.js';
+import { ago, checkSign, clock, riskSpan, runSign, signSpan } from './words.js';
 
 /** What a panel of the first screen holds. */
 export function homeTable(model: Model, panel: HomePanel, filter: string): Table {
@@ -204,92 +163,6 @@ function healthTable({ stock: { health } }: Model, filter: string): Table {
     rows: filtered(checks.map(checkRow), filter),
     empty: waitingFor(health, 'No check was made yet.'),
   };
-}
-
-function batchesTable({ stock: { batches } }: Model, filter: string): Table {
-  const rows = (batches.value ?? []).map((batch): Row => {
-    const [first] = batch.problems;
-    return {
-      cells: [
-        span(batch.batchId, 'accent'),
-        signSpan(batchSign(batch.state)),
-        span(batch.layers.join(' ')),
-        span(formatCount(batch.rows)),
-        span(formatBytes(batch.bytes)),
-        span(first === undefined ? '' : `${first.problem}${more(batch.problems.length)}`),
-      ],
-      opens: { to: 'batch', batchId: batch.batchId },
-      copies: `reviewops batch show ${batch.batchId}`,
-    };
-  });
-  return {
-    columns: [
-      { title: 'batch', width: 18 },
-      { title: 'state', width: 11 },
-      { title: 'layers', width: 22 },
-      { title: 'rows', width: 9, align: 'right' },
-      { title: 'size', width: 9, align: 'right' },
-      { title: 'problem', width: 'rest' },
-    ],
-    rows: filtered(rows, filter),
-    empty: waitingFor(batches, 'No batch yet: `reviewops pipeline run` makes one.'),
-  };
-}
-
-const more = (count: number): string => (count > 1 ? ` (and ${count - 1} more)` : '');
-
-function batchTable({ stock: { batch } }: Model, filter: string): Table {
-  const details = batch.value;
-  const files = (details?.manifests ?? []).flatMap(({ layer, createdAt, tables }) =>
-    tables.map(
-      (table): Row => ({
-        cells: [
-          span(layer, 'accent'),
-          span(table.name),
-          span(formatCount(table.rows)),
-          span(formatBytes(table.files.reduce((sum, { bytes }) => sum + bytes, 0))),
-          span(clock(createdAt), 'dim'),
-        ],
-        copies: table.files.map(({ key }) => key).join(' '),
-      }),
-    ),
-  );
-  const problems = (details?.problems ?? []).map(
-    ({ kind, layer, problem, hint }): Row => ({
-      opens: {
-        to: 'runbook',
-        id: cureOf(kind, layer),
-        input: { batchId: details?.batchId },
-      },
-      cells: [
-        span(layer, 'bad'),
-        span('problem', 'bad'),
-        span(''),
-        span(''),
-        span(`${problem}. ${hint}`),
-      ],
-      says: `${problem}. ${hint}`,
-      copies: hint,
-    }),
-  );
-  return {
-    columns: [
-      { title: 'layer', width: 8 },
-      { title: 'table', width: 20 },
-      { title: 'rows', width: 10, align: 'right' },
-      { title: 'size', width: 10, align: 'right' },
-      { title: 'published', width: 'rest' },
-    ],
-    rows: filtered([...problems, ...files], filter),
-    empty: waitingFor(batch, 'Nothing is published of it.'),
-  };
-}
-
-/** The runbook for a problem of a batch. */
-function cureOf(kind: BatchProblem['kind'], layer: Layer): string {
-  if (kind === 'damaged-file' || kind === 'damaged-manifest') return 'corrupt-batch';
-  if (layer === 'gold') return 'gold-incomplete';
-  return layer === 'silver' ? 'silver-missing' : 'parquet-not-found';
 }
 
 function journalTable({ stock: { journal } }: Model, filter: string): Table {
