@@ -183,6 +183,12 @@ ${table(
       '`REVIEWOPS_PSEUDONYM_KEY`',
       'Keys the pseudonyms of customers, at least 16 bytes. Made on first use and kept in `.env` of the state directory. Everyone who works on the same lake needs the same one.',
     ],
+    [
+      '`REVIEWOPS_DATABASE_ADMIN_URL`',
+      'The login that manages the roles of the database when credentials rotate; default: `NEON_DB_URL`.',
+    ],
+    ['`NEON_API_KEY`', 'For Neon’s control plane.'],
+    ['`GITHUB_TOKEN`', 'Writes secrets of GitHub Actions, where a credential is handed out there.'],
   ],
 )}
 

@@ -1,16 +1,13 @@
 import { z } from 'zod';
 import { defineRunbook } from './engine/definition.js';
+import { checkIdentity, checkKeys, checkRights, planAws } from './support/aws-preflight.js';
+import { proveKey } from './support/aws-prove.js';
 import {
-  checkIdentity,
-  checkKeys,
-  checkRights,
   createKey,
   deactivate,
   deleteKey,
   grace,
   oldKeyUnused,
-  planAws,
-  proveKey,
   soakKey,
   storeKey,
   undoCreate,

@@ -29,6 +29,8 @@ const inputs: Record<string, object[]> = {
   'database-connection': [{}],
   'slow-at-peak': [{}],
   's3-errors': [{}],
+  'rotate-aws': [{}],
+  'rotate-database': [{}],
 };
 
 describe('the runbooks that checks name', () => {

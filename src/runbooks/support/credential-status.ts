@@ -15,9 +15,9 @@ import { layers } from '../../lake/lake.js';
 import { errorMessage, isOperatorError } from '../../system/errors.js';
 import { readRun } from '../engine/history.js';
 import { awsAccess, ownAccess } from './aws-access.js';
+import { keyNames } from './aws-preflight.js';
 import type { AnyContext } from './context.js';
 import { asAdmin, findUrl } from './database-logins.js';
-import { keyNames } from './rotate-aws.js';
 import { sinksOf } from './rotation.js';
 
 /** Every credential that rotates here, and the rotations under way. What cannot be seen is unknown. */

@@ -13,9 +13,10 @@ import { externalTarget } from '../../database/url.js';
 import { layers } from '../../lake/lake.js';
 import { isOperatorError } from '../../system/errors.js';
 import { awsAccess, keyOf, ownAccess } from './aws-access.js';
+import { keyNames } from './aws-preflight.js';
+import { lakeAs, rightsOnS3 } from './aws-prove.js';
 import type { AnyContext } from './context.js';
 import { asAdmin, findUrl, loginOptions, settingsOf } from './database-logins.js';
-import { keyNames, lakeAs, rightsOnS3 } from './rotate-aws.js';
 import { sinksOf } from './rotation.js';
 import { hideValues } from './secrets.js';
 
