@@ -142,7 +142,7 @@ async function makePlan(
   }
   return {
     summary: fillIn(
-      (step.summary ?? targets.length === 1) ? '1 target.' : `${targets.length} targets.`,
+      step.summary ?? (targets.length === 1 ? '1 target.' : `${targets.length} targets.`),
       context.input,
     ),
     targets,

@@ -109,6 +109,26 @@ describe('a runbook of one’s own', () => {
     expect(JSON.stringify(events)).not.toContain('worker-token-55');
   });
 
+  it('shows the summary that its plan was given; without one, how many targets', async () => {
+    const two = `      - { type: worker, name: another, action: restart }\n`;
+    const shown = async (text: string) => {
+      const file = join(world.root, 'worker');
+      await writeFile(file, 'dead\n');
+      const { report } = await world.run(parse(text), { file, url }, { dryRun: true });
+      return report.plan?.summary;
+    };
+    const before = '  - kind: approve';
+    const given = restart.replace(
+      'why: Only this one.',
+      `why: Only these.\n    summary: Mind \${input.file}`,
+    );
+    expect(await shown(restart)).toBe('1 target.');
+    expect(await shown(restart.replace(before, two + before))).toBe('2 targets.');
+    expect(await shown(given.replace(before, two + before))).toBe(
+      `Mind ${join(world.root, 'worker')}`,
+    );
+  });
+
   it('is refused when what it planned has changed, and when its file was edited', async () => {
     const file = join(world.root, 'worker');
     await writeFile(file, 'dead\n');
