@@ -6,7 +6,7 @@ import type { JournalEntry } from './events.js';
 import { type RunSummary, summarise } from './history.js';
 import { readJournal } from './journal.js';
 import { activeRuns } from './run-lock.js';
-import { markSynchronised, unsynchronisedRuns } from './unsynchronised.js';
+import { removeMarks, unsynchronisedRuns } from './unsynchronised.js';
 
 /** How long the copy to the database may hold up a command, in seconds. */
 const limitSeconds = 5;
@@ -30,8 +30,8 @@ export async function synchronise(
   home: string,
   { target, settings, now, signal }: SynchroniseOptions,
 ): Promise<string[]> {
-  const runIds = await unsynchronisedRuns(home);
-  if (runIds.length === 0) return [];
+  const runs = await unsynchronisedRuns(home);
+  if (runs.size === 0) return [];
   const { withClient } = await import('../../database/client.js');
   const active = await activeRuns(home, now);
   const odd: string[] = [];
@@ -41,13 +41,13 @@ export async function synchronise(
     signal: AbortSignal.any([signal, AbortSignal.timeout(limitSeconds * 1000)]),
   };
   await withClient({ ...target, readOnly: false }, limited, async (client) => {
-    for (const runId of runIds) {
+    for (const [runId, marks] of runs) {
       const entries = await readWhole(home, runId);
       const summary = entries && summarise(entries, active.has(runId));
       if (entries === undefined || summary === undefined) continue;
       const fits = await client.transaction(() => copyRun(client, summary, entries));
       if (!fits) odd.push(runId);
-      else if (summary.finishedAt !== null) await markSynchronised(home, runId);
+      else if (summary.finishedAt !== null) await removeMarks(home, marks);
     }
   });
   return odd;

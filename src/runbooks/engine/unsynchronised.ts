@@ -1,14 +1,19 @@
+import { randomBytes } from 'node:crypto';
 import { open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from '../../system/errors.js';
 import { describeFileError, makeDirectory } from '../../system/files.js';
 import { isRunId, runsDirectory } from './journal.js';
 
-/** Runs whose journal the database does not have in full: one empty file each. */
+/**
+ * Runs whose journal the database does not have in full: an empty file for each time that somebody
+ * began to write in one. Who copies a journal removes the marks that it saw before it read, and no
+ * later one: a run that goes on meanwhile stays marked.
+ */
 const directory = (home: string): string => join(runsDirectory(home), 'unsynchronised');
 
 export async function markUnsynchronised(home: string, runId: string): Promise<void> {
-  const path = join(directory(home), runId);
+  const path = join(directory(home), `${runId}.${randomBytes(4).toString('hex')}`);
   try {
     await makeDirectory(directory(home), 0o700);
     await (await open(path, 'a', 0o600)).close();
@@ -17,13 +22,23 @@ export async function markUnsynchronised(home: string, runId: string): Promise<v
   }
 }
 
-export const markSynchronised = (home: string, runId: string): Promise<void> =>
-  rm(join(directory(home), runId), { force: true });
+export async function removeMarks(home: string, marks: readonly string[]): Promise<void> {
+  for (const mark of marks) await rm(join(directory(home), mark), { force: true });
+}
 
-/** Ids, oldest first. */
-export async function unsynchronisedRuns(home: string): Promise<string[]> {
+/** The marks of each run, by its id, oldest run first. */
+export async function unsynchronisedRuns(home: string): Promise<Map<string, string[]>> {
+  const runs = new Map<string, string[]>();
+  for (const mark of (await namesIn(directory(home))).sort()) {
+    const [runId = ''] = mark.split('.');
+    if (isRunId(runId)) runs.set(runId, [...(runs.get(runId) ?? []), mark]);
+  }
+  return runs;
+}
+
+async function namesIn(path: string): Promise<string[]> {
   try {
-    return (await readdir(directory(home))).filter(isRunId).sort();
+    return await readdir(path);
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return [];
     throw error;

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import type { DatabaseClient } from '../../../src/database/client.js';
 import type { JournalEntry } from '../../../src/runbooks/engine/events.js';
 import { firstBroken } from '../../../src/runbooks/engine/journal.js';
@@ -29,6 +29,8 @@ const copy = () =>
     signal: new AbortController().signal,
   });
 
+const marked = async () => [...(await unsynchronisedRuns(world.home)).keys()];
+
 const runsThere = () =>
   client.query<{ run_id: string; state: string; entries: number }>(
     'SELECT run_id, state, entries FROM maintenance.runbook_runs ORDER BY started_at',
@@ -43,9 +45,9 @@ const entriesThere = (runId: string) =>
 it('copies what is missing, as often as it is asked, and the chain holds in the database', async () => {
   const { report } = await world.run(sample, { directory }, { ask: nobody });
   const { runId } = report;
-  expect(await unsynchronisedRuns(world.home)).toEqual([runId]);
+  expect(await marked()).toEqual([runId]);
   expect(await copy()).toEqual([]);
-  expect(await unsynchronisedRuns(world.home)).toEqual([]);
+  expect(await marked()).toEqual([]);
   expect(await runsThere()).toMatchObject([{ run_id: runId, state: 'waiting' }]);
 
   await world.resume(sample, runId);
@@ -74,12 +76,35 @@ it('texts that jsonb cannot hold do not keep a run out', async () => {
   );
   expect(report.state).toBe('succeeded');
   await copy();
-  expect(await unsynchronisedRuns(world.home)).toEqual([]);
+  expect(await marked()).toEqual([]);
 });
 
 const odd: Record<string, object> = {
   count: { run: async () => ({ state: 'ok', summary: 'NUL \u0000 and half \ud800 a pair' }) },
 };
+
+it('a run that goes on while its copy is made is copied again', async () => {
+  const { report } = await world.run(sample, { directory }, { ask: nobody });
+  const { runId } = report;
+  const other = await world.client();
+  let copying: Promise<string[]> | undefined;
+  await other.transaction(async () => {
+    await other.execute('LOCK TABLE maintenance.runbook_runs IN ACCESS EXCLUSIVE MODE');
+    copying = copy();
+    await vi.waitFor(async () => {
+      const [row] = await client.query(
+        "SELECT FROM pg_locks WHERE NOT granted AND relation = 'maintenance.runbook_runs'::regclass",
+      );
+      expect(row).toBeDefined();
+    });
+    await world.resume(sample, runId);
+  });
+  expect(await copying).toEqual([]);
+  expect(await marked()).toEqual([runId]);
+  await copy();
+  expect((await runsThere()).find((run) => run.run_id === runId)?.state).toBe('succeeded');
+  expect(await marked()).toEqual([]);
+});
 
 it('a copy that differs is reported and left alone', async () => {
   const { report } = await world.run(sample, { directory }, { ask: nobody });
