@@ -3,7 +3,12 @@ import { join } from 'node:path';
 import { RowFile } from '../../database/row-file.js';
 import { describeParquet, writeParquet } from '../../engine/parquet.js';
 import type { Engine } from '../../engine/session.js';
-import { escapes as allEscapes, type Escapes, otherEscapesMarker } from '../../engine/types.js';
+import {
+  escapes as allEscapes,
+  commonEscapes,
+  type Escapes,
+  otherEscapesMarker,
+} from '../../engine/types.js';
 import type { DraftFile } from '../../lake/publish.js';
 import { errorMessage, failed, isOperatorError } from '../../system/errors.js';
 import {
@@ -30,8 +35,8 @@ export class Converter {
   readonly #directory: string;
   readonly #freePaths: string[] = [];
   #paths = 0;
-  /** Tables whose texts hold other escapes than line ends: each of their chunks is looked at. */
-  readonly #escaped = new Set<string>();
+  /** Escapes found so far in the texts of a table that has more than most. */
+  readonly #escapes = new Map<string, Escapes>();
 
   /** Chunks are kept in `directory`. */
   constructor(engines: readonly Engine[], directory: string) {
@@ -82,18 +87,17 @@ export class Converter {
 
   async #write(engine: Engine, plan: TablePlan, source: ChunkSource, path: string): Promise<void> {
     const name = plan.table.name;
-    const write = async (escapes: Escapes) =>
-      writeParquet(engine, chunkQuery(plan, source, escapes), path);
+    const known = () => this.#escapes.get(name) ?? commonEscapes;
+    const write = () => writeParquet(engine, chunkQuery(plan, source, known()), path);
     try {
-      if (!this.#escaped.has(name)) {
-        try {
-          return await write(undefined);
-        } catch (error) {
-          if (!errorMessage(error).includes(otherEscapesMarker)) throw error;
-          this.#escaped.add(name);
-        }
+      try {
+        await write();
+      } catch (error) {
+        if (!errorMessage(error).includes(otherEscapesMarker)) throw error;
+        const found = await findEscapes(engine, plan, source);
+        this.#escapes.set(name, [...new Set([...known(), ...found])]);
+        await write();
       }
-      await write(await findEscapes(engine, plan, source));
     } catch (error) {
       throw await explain(error, engine, plan, source);
     }
@@ -115,11 +119,7 @@ export class Converter {
   }
 }
 
-async function findEscapes(
-  engine: Engine,
-  plan: TablePlan,
-  source: ChunkSource,
-): Promise<readonly string[]> {
+async function findEscapes(engine: Engine, plan: TablePlan, source: ChunkSource): Promise<Escapes> {
   const [row = {}] = await engine.rows<Record<string, boolean>>(escapesQuery(plan, source));
   return allEscapes.filter((_, index) => row[`escape${index}`] === true);
 }
