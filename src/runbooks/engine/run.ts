@@ -34,13 +34,22 @@ export class Run {
   readonly #input: Inputs;
   readonly #options: RunOptions;
   readonly #parts: RunParts;
+  readonly #lost: AbortSignal;
   readonly #channel = new Channel<RunEvent>();
   readonly #memory: RunMemory;
   readonly #proven: ReadonlySet<string>;
   readonly #left = new AbortController();
   #branch: Branch | undefined;
 
-  constructor(runbook: Runbook, input: Inputs, options: RunOptions, parts: RunParts) {
+  /** `lost` fires when somebody else works on the run: from then on the journal is theirs. */
+  constructor(
+    runbook: Runbook,
+    input: Inputs,
+    options: RunOptions,
+    parts: RunParts,
+    lost: AbortSignal,
+  ) {
+    this.#lost = lost;
     this.#runbook = runbook;
     this.#input = input;
     this.#options = options;
@@ -71,7 +80,7 @@ export class Run {
   async #perform(first: RunEvent): Promise<RunReport> {
     let held: HeldTargets | undefined;
     let ending: Ending | undefined;
-    let signal = AbortSignal.any([this.#options.signal, this.#left.signal]);
+    let signal = AbortSignal.any([this.#options.signal, this.#left.signal, this.#lost]);
     try {
       await this.#record(first);
       if (this.#options.dryRun !== true && this.#runbook.risk !== 'read') {
@@ -192,6 +201,7 @@ export class Run {
   /** To the journal first, in order; then to memory and to the faces. */
   #record(event: RunEvent): Promise<JournalEntry> {
     const write = async (): Promise<JournalEntry> => {
+      throwIfAborted(this.#lost);
       const entry = await this.#parts.journal.append(event);
       remember(this.#memory, entry.event);
       this.#channel.push(entry.event);

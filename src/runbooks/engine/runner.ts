@@ -106,7 +106,7 @@ async function* held(
 ): AsyncGenerator<RunEvent, RunReport> {
   try {
     const { runbook, input, options, parts } = await prepare();
-    return yield* new Run(runbook, input, options, parts).stream(first);
+    return yield* new Run(runbook, input, options, parts, lock.lost).stream(first);
   } finally {
     await lock.release();
   }

@@ -270,19 +270,19 @@ describe('no and Ctrl-C', () => {
 
   it('what waits for a person after an act is partly done, and never “nothing was changed”', async () => {
     const { steps } = sample;
-    const after = (step: object): Runbook => ({
+    const withStep = (step: object): Runbook => ({
       ...sample,
       steps: [...steps.slice(0, 4), step as (typeof steps)[number], ...steps.slice(4)],
     });
     const base = { id: 'later', title: 'Later', why: 'To see.', manual: () => 'ls' };
-    const manual = after({ ...base, kind: 'manual', instruction: () => 'Say so.' });
+    const manual = withStep({ ...base, kind: 'manual', instruction: () => 'Say so.' });
     const silent: Ask = async (question) =>
       question.type === 'manual' ? { type: 'later' } : yes('ada')(question);
     const waits = await world.run(manual, { directory }, { ask: silent });
     expect(waits.report).toMatchObject({ state: 'waiting', exitCode: 4, changed: true });
 
     await makeFiles(directory, ['a.old']);
-    const second = after({ ...base, kind: 'approve', name: () => 'x', question: () => 'Sure?' });
+    const second = withStep({ ...base, kind: 'approve', name: () => 'x', question: () => 'Sure?' });
     const asked = { step: '' };
     const { report } = await world.run(
       second,
@@ -434,6 +434,41 @@ describe('one at a time', () => {
       exitCode: 3,
       error: { code: 'LEASE_HELD', message: expect.stringContaining(thisProcess().user) },
     });
+  });
+
+  it('a run whose lock somebody else has taken stops, and writes no more into its journal', async () => {
+    let path = '';
+    const slow = edited({
+      remove: {
+        run: async ({ signal, runId }: { signal: AbortSignal; runId: string }) => {
+          path = join(world.home, 'runs', 'leases', `${runId}.json`);
+          const lease = JSON.parse(await readFile(path, 'utf8'));
+          await writeFile(path, JSON.stringify({ ...lease, owner: { ...lease.owner, pid: 1 } }));
+          await vi.advanceTimersByTimeAsync(11_000);
+          vi.useRealTimers();
+          await vi.waitFor(() => expect(signal.aborted).toBe(true));
+          signal.throwIfAborted();
+        },
+      },
+    });
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    try {
+      let runId = '';
+      await expect(
+        world.run(
+          slow,
+          { directory },
+          {
+            onEvent: (event: RunEvent) => {
+              if (event.type === 'run.started') runId = event.runId;
+            },
+          },
+        ),
+      ).rejects.toMatchObject({ code: 'LEASE_LOST' });
+      expect((await world.journal(runId)).at(-1)?.event.type).toBe('act.started');
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('the target of a dead run is taken over, and that is recorded', async () => {
