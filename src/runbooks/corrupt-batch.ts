@@ -1,7 +1,7 @@
 import type { Rerun } from '../diagnosis/rerun.js';
 import type { Layer } from '../lake/lake.js';
 import type { Lease } from '../lake/lease.js';
-import { failed, throwIfAborted } from '../system/errors.js';
+import { failed, refused, throwIfAborted } from '../system/errors.js';
 import {
   defineRunbook,
   type Finding,
@@ -76,6 +76,7 @@ async function makePlan(context: Context): Promise<Plan> {
     const reason = `${layers.join(', ')} damaged`;
     reruns.push(...(await findReruns(context, batchId, () => ({ from, reason }))));
     if (from !== 'extract') continue;
+    await requireNoHold(context, batchId);
     // What stands on a damaged bronze goes with it, the top first: no reader meets a layer
     // whose base is gone.
     for (const layer of removedLayers) {
@@ -104,6 +105,16 @@ async function makePlan(context: Context): Promise<Plan> {
   };
 }
 
+/** @throws BATCH_ON_HOLD (exit 3): nothing deletes a batch while somebody wants it kept */
+async function requireNoHold(context: Context, batchId: string): Promise<void> {
+  const { findHold } = await import('../maintenance/batch-holds.js');
+  const hold = await findHold(await context.services.lake(), batchId);
+  if (hold === undefined) return;
+  throw refused('BATCH_ON_HOLD', `Batch ${batchId} stays: it is on hold: ${hold.reason}`, {
+    hint: `Name another batch, or release it first: reviewops batch release ${batchId}`,
+  });
+}
+
 /** The objects to remove, by batch, in the plan's order. */
 async function plannedRemovals(plan: Plan | undefined) {
   const { parseBatchKey } = await import('../lake/layout.js');
@@ -122,7 +133,8 @@ async function plannedRemovals(plan: Plan | undefined) {
  * Removes the named objects, each only while it is what was shown. Gives their number. None of them
  * left means that an earlier attempt removed them all: what lies there now is its rerun's.
  *
- * @throws PLAN_OUTDATED (exit 1), before anything is removed, when one of them was replaced
+ * @throws PLAN_OUTDATED (exit 1), before anything is removed, when one of them was replaced;
+ * BATCH_ON_HOLD (exit 3)
  */
 async function removeObjects(
   context: Context,
@@ -130,6 +142,7 @@ async function removeObjects(
   objects: readonly { key: string; etag: string }[],
   { lost }: Lease,
 ): Promise<number> {
+  if (objects.length > 0) await requireNoHold(context, batchId);
   const lake = await context.services.lake();
   const { batchPrefix } = await import('../lake/layout.js');
   const present = new Map<string, string>();

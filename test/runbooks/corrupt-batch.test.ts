@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { batchLeaseName, manifestKey } from '../../src/lake/layout.js';
 import { acquireLease, listLeases } from '../../src/lake/lease.js';
 import { readLayer } from '../../src/lake/published.js';
+import { holdBatch, releaseBatch } from '../../src/maintenance/batch-holds.js';
 import corruptBatch from '../../src/runbooks/corrupt-batch.js';
 import { thisProcess } from '../../src/system/owner.js';
 import { type BrokenWorld, completeBatch, makeBrokenWorld } from '../support/repairs.js';
@@ -81,6 +82,28 @@ describe('corrupt-batch', () => {
     const report = await world.repair(corruptBatch);
     expect(report).toMatchObject({ state: 'failed', plan: null });
     await world.client.execute('ALTER TABLE amazon.review_kept RENAME TO review');
+    expect(await world.picture()).toEqual(before);
+  });
+
+  it('removes nothing of a batch on hold, whenever the hold came', async () => {
+    const before = await world.picture();
+    const options = { now: () => new Date(), signal: new AbortController().signal };
+    await holdBatch(world.lake, batchId, 'case 12', options);
+    const report = await world.repair(corruptBatch);
+    expect(report).toMatchObject({ state: 'refused', error: { code: 'BATCH_ON_HOLD' } });
+    await releaseBatch(world.lake, batchId);
+    const late = await world.repair(
+      corruptBatch,
+      {},
+      {
+        ask: async () => {
+          await holdBatch(world.lake, batchId, 'case 13', options);
+          return { type: 'yes', by: 'ada', how: 'test' };
+        },
+      },
+    );
+    expect(late.error?.code).toBe('BATCH_ON_HOLD');
+    await releaseBatch(world.lake, batchId);
     expect(await world.picture()).toEqual(before);
   });
 
