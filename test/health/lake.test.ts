@@ -3,6 +3,10 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { checkJournals } from '../../src/cli/journals.js';
+import { parquet } from '../../src/health/checks/batches.js';
+import { checksums } from '../../src/health/checks/integrity.js';
+import type { HealthContext } from '../../src/health/context.js';
+import { surveyLake } from '../../src/health/lake-survey.js';
 import type { LakeObject } from '../../src/lake/lake.js';
 import { openLocalLake } from '../../src/lake/local.js';
 import type { Manifest } from '../../src/lake/manifest.js';
@@ -285,6 +289,39 @@ describe('logs', () => {
         input: { batchId },
       });
     }
+  });
+});
+
+describe('what is too large to be read at each look', () => {
+  it('is not called whole: an error may stand where nobody has read', async () => {
+    const line = (level: string) =>
+      `${JSON.stringify({ time: new Date().toISOString(), level, message: 'x'.repeat(1000) })}\n`;
+    const found = await lookAfter(async (path) => {
+      await mkdir(path('logs'), { recursive: true });
+      await writeFile(path('logs/wild.jsonl'), line('info').repeat(16_000) + line('error'));
+    });
+    expect(found.check('error-lines')).toMatchObject({ state: 'unknown' });
+  });
+
+  it('is not called hashed, nor its footers read', async () => {
+    const found = await surveyLake(openLocalLake(join(world.root, 'data')), {
+      now: () => new Date(),
+      recentBatches: 1,
+      directories: [],
+      signal: new AbortController().signal,
+    });
+    const enlarged = structuredClone(await found.recent());
+    for (const { manifests } of enlarged) {
+      for (const { tables } of manifests) {
+        for (const { files } of tables) for (const file of files) file.bytes = 40e6;
+      }
+    }
+    const context = {
+      lake: async () => ({ ...found, recent: async () => enlarged }),
+      signal: new AbortController().signal,
+    } as unknown as HealthContext;
+    expect(await checksums.run(context)).toMatchObject({ state: 'skipped' });
+    expect(await parquet.run(context)).toMatchObject({ state: 'skipped' });
   });
 });
 

@@ -25,6 +25,14 @@ export const checksums: Check = {
     const { batchId } = newest;
     const files = presentFiles(newest);
     const chosen = withinBudget(files);
+    if (chosen.length === 0) {
+      return skipped(
+        files.length === 0
+          ? `no file of batch ${batchId} is as large as it should be`
+          : `the files of batch ${batchId} are too large to be read at each look`,
+        { evidence: { batchId, read: 0, files: files.length } },
+      );
+    }
     const damaged: string[] = [];
     for (const file of chosen) {
       signal.throwIfAborted();

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { errorCode } from '../../system/errors.js';
-import { type Check, judged, several, stateOf } from '../check.js';
+import { type Check, judged, several, stateOf, unknown } from '../check.js';
 import { cureOfError } from '../cures.js';
 
 /** ERROR lines of the last day, in the lake and in what was not delivered there yet. */
@@ -33,17 +33,29 @@ export const errorLines: Check = {
       ({ key, modifiedAt }) => key.endsWith('.jsonl') && modifiedAt >= since,
     );
     const found: ErrorLine[] = [];
+    const unread: string[] = [];
     for (const { key } of recent) {
       signal.throwIfAborted();
-      await collect(await store.openRead(key), since, found);
+      if (!(await collect(await store.openRead(key), since, found))) unread.push(key);
     }
     for (const path of await localLogs(join(home, 'logs'), since)) {
-      await collect(createReadStream(path), since, found);
+      if (!(await collect(createReadStream(path), since, found))) unread.push(path);
     }
     const threshold = config.health.errorLines;
     const last = found.sort((a, b) => (a.time < b.time ? -1 : 1)).at(-1);
+    const state = stateOf(found.length, threshold, true);
+    if (state === 'ok' && unread.length > 0) {
+      return unknown(
+        `${found.length} so far; the end of ${several(unread)} was not read: it is too long`,
+        {
+          evidence: { unread },
+          runbook: { id: 'purge-logs', input: {} },
+          next: 'See what writes so much: `reviewops pipeline status` shows the runs.',
+        },
+      );
+    }
     return judged(
-      stateOf(found.length, threshold, true),
+      state,
       last === undefined
         ? `none in ${recent.length} logs`
         : `${found.length}, the last: ${several([last.message])}`,
@@ -51,7 +63,7 @@ export const errorLines: Check = {
         value: found.length,
         unit: 'count',
         threshold,
-        evidence: { last: found.slice(-5) },
+        evidence: { last: found.slice(-5), unread },
         runbook: cureOfError(last?.code ?? null, last?.batchId) ?? {
           id: 'parquet-not-found',
           input: last?.batchId === undefined ? {} : { batchId: last.batchId },
@@ -80,16 +92,18 @@ async function localLogs(directory: string, since: Date): Promise<string[]> {
   return paths;
 }
 
-async function collect(stream: Readable, since: Date, found: ErrorLine[]): Promise<void> {
+/** False when the log is longer than what is read of it. */
+async function collect(stream: Readable, since: Date, found: ErrorLine[]): Promise<boolean> {
   let bytes = 0;
   try {
     for await (const line of createInterface({ input: stream, crlfDelay: Infinity })) {
       bytes += line.length;
-      if (bytes > mostBytes) return;
+      if (bytes > mostBytes) return false;
       if (!/"level":\s*"(error|fatal)"/.test(line)) continue;
       const entry = parseLine(line);
       if (entry !== undefined && new Date(entry.time) >= since) found.push(entry);
     }
+    return true;
   } finally {
     stream.destroy();
   }
