@@ -86,7 +86,8 @@ export async function writeWalk(directory: string, options: WalkOptions = {}): P
         shell: [
           'sh',
           '-c',
-          'echo waiting; while [ ! -e go ]; do sleep 0.05; done; echo done > touched',
+          // Ends with the directory: nobody is left to stop it when its reviewops was killed.
+          'echo waiting; while [ ! -e go ]; do [ -d runbooks ] || exit 1; sleep 0.05; done; echo done > touched',
         ],
         verify: { shell: ['test', '-e', 'touched'] },
       },
