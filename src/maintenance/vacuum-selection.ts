@@ -68,5 +68,6 @@ function namedTables(all: readonly TableStatistics[], names: readonly string[]):
       { hint: 'Connect as the owner, or let it: GRANT MAINTAIN ON TABLE … TO … (PostgreSQL 17).' },
     );
   }
-  return [...chosen.values()];
+  // In one order, however they were named: the plan is bound to it.
+  return all.filter(({ oid }) => chosen.has(oid));
 }

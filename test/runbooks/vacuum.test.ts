@@ -130,6 +130,35 @@ describe('vacuum', () => {
     expect(Number(review?.bytesAfter)).toBeLessThan(0.85 * Number(review?.bytesBefore));
   });
 
+  it('takes tables in whatever order they are named', async () => {
+    const { report } = await world.run(vacuum, {
+      tables: ['review', 'carrier'],
+      checkpoint: false,
+    });
+    expect(report).toMatchObject({ state: 'succeeded', reason: null });
+  });
+
+  it('full writes views anew too, and refreshes them all the same', async () => {
+    await client.execute('DROP MATERIALIZED VIEW IF EXISTS amazon.counted');
+    await client.execute(
+      'CREATE MATERIALIZED VIEW amazon.counted AS SELECT review_id FROM amazon.review',
+    );
+    await client.execute("INSERT INTO amazon.review (review_id, body) VALUES ('Rlater', 'new')");
+    const { report } = await world.run(
+      vacuumFull,
+      { tables: ['amazon.review', 'amazon.counted'], refreshViews: true },
+      { ask: yes('ada') },
+    );
+    expect(report.reason).toBeNull();
+    expect(report.state).toBe('succeeded');
+    expect(step(report, 'refresh-views')?.state).toBe('done');
+    const [row] = await client.query<{ there: boolean }>(
+      "SELECT EXISTS (SELECT FROM amazon.counted WHERE review_id = 'Rlater') AS there",
+    );
+    expect(row?.there).toBe(true);
+    await client.execute('DROP MATERIALIZED VIEW amazon.counted');
+  });
+
   it('says of a remote server that its disk cannot be seen', async () => {
     const { database } = world.services;
     world.services.database = async () => ({ ...(await database()), kind: 'external' });

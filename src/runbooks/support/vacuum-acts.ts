@@ -12,6 +12,7 @@ import {
   schemasOf,
   type TableBefore,
   tablesBefore,
+  type ViewBefore,
   viewsBefore,
 } from './vacuum-tables.js';
 
@@ -116,6 +117,10 @@ export const verifyVacuum = (context: Context, full: boolean): Promise<Verified>
         bytesBefore: table.bytes,
         bytesAfter: now?.totalBytes ?? null,
       })),
+      // A full vacuum gives a view another version, too: a refresh is told by what it has now.
+      ...(context.input.refreshViews
+        ? { views: (await viewVersions(client, context)).map((view) => ({ ...view })) }
+        : {}),
     };
     if (open.length > 0) {
       return { done: false, summary: `Not vacuumed: ${open.join(', ')}.`, evidence };
@@ -142,12 +147,28 @@ export const verifyVacuum = (context: Context, full: boolean): Promise<Verified>
 
 export const actId = 'vacuum';
 
+async function viewVersions(client: DatabaseClient, context: Context): Promise<ViewBefore[]> {
+  const { materializedViews } = await import('../../maintenance/vacuum.js');
+  const views = await materializedViews(client, schemasOf(context));
+  return views.map(({ view, version }) => ({ view, version }));
+}
+
+/** The planned views, as the vacuum left them. */
+function viewsToRefresh(context: Context): ViewBefore[] {
+  const left = (context.results[actId]?.verified?.evidence?.views ?? []) as unknown as ViewBefore[];
+  const versions = new Map(left.map(({ view, version }) => [view, version]));
+  return viewsBefore(context).map(({ view, version }) => ({
+    view,
+    version: versions.get(view) ?? version,
+  }));
+}
+
 /** Refreshes the planned views that have not been refreshed since. */
 export async function actRefresh(context: Context): Promise<JsonObject> {
   const { withClient } = await import('../../database/client.js');
   const { materializedViews, refreshView } = await import('../../maintenance/vacuum.js');
   const { target, ...access } = await databaseOf(context, { write: true });
-  const before = new Map(viewsBefore(context).map(({ view, version }) => [view, version]));
+  const before = new Map(viewsToRefresh(context).map(({ view, version }) => [view, version]));
   return withClient(target, { purpose: 'refresh views', ...access }, async (client) => {
     for (const view of await materializedViews(client, schemasOf(context))) {
       if (before.get(view.view) !== view.version) continue;
@@ -164,7 +185,7 @@ export const verifyRefresh = (context: Context): Promise<Verified> =>
     const now = new Map(
       (await materializedViews(client, schemasOf(context))).map((view) => [view.view, view]),
     );
-    const before = viewsBefore(context);
+    const before = viewsToRefresh(context);
     const open = before.filter(({ view, version }) => {
       const found = now.get(view);
       return found === undefined || found.version === version || !found.populated;
