@@ -1,4 +1,5 @@
 import type { Certificate } from '../privacy/certificate.js';
+import type { DiscoveryWork } from '../privacy/erasure-plan.js';
 import type { PrivacyKeys } from '../privacy/keys.js';
 import type { RunReport } from '../runbooks/engine/report.js';
 import { invalid } from '../system/errors.js';
@@ -33,6 +34,26 @@ export async function keysOf(context: CommandContext): Promise<PrivacyKeys> {
     context.secrets(),
   ]);
   return derivePrivacyKeys(await secrets.pseudonymKey());
+}
+
+/** What a search works with. */
+export async function discoveryWork(context: CommandContext): Promise<DiscoveryWork> {
+  const [{ withState }, lake, config, secrets] = await Promise.all([
+    import('../privacy/with-state.js'),
+    context.lake(),
+    context.config(),
+    context.secrets(),
+  ]);
+  return {
+    lake: withState(lake, context.home),
+    config,
+    pseudonymKey: await secrets.pseudonymKey(),
+    keys: await keysOf(context),
+    scratch: await context.scratch(),
+    job: context.job,
+    target: await context.database(),
+    readOnly: true,
+  };
 }
 
 /** Runs the erasure, or its plan, to its end; throws what kept it from succeeding. */

@@ -14,6 +14,8 @@ import { needleLists } from './lake-finder.js';
 import { followManifests } from './manifests.js';
 import { hashOfFile, rewriteParquet } from './parquet-rewriter.js';
 import { redactedColumns, rowCondition, shapeOf } from './shapes.js';
+import { scanText, textFormat, textShape } from './text-files.js';
+import { wantedOf } from './wanted.js';
 
 /**
  * Takes the planned rows out of the planned objects, batch by batch, each under the batch's lease:
@@ -173,6 +175,7 @@ class Eraser {
 
   async #write(from: string, to: string, key: Key, planned: PlannedObject) {
     const { model, config, needles } = this.#work;
+    if (planned.shape === 'text') return this.#writeText(from, to, key, planned);
     const { columns } = await describeParquet(this.#engine, from);
     const names = columns.map(({ name }) => name);
     const shape = shapeOf(key, model, config, planned.sameKey);
@@ -182,6 +185,21 @@ class Eraser {
     if (condition === undefined) throw changed(key);
     const redact = shape.rows === 'delete' ? undefined : redactedColumns(shape, names);
     return rewriteParquet(this.#engine, { from, to, condition, redact, rows: planned.rows });
+  }
+
+  async #writeText(from: string, to: string, key: Key, planned: PlannedObject) {
+    const { model, config, needles, pseudonymKey } = this.#work;
+    const format = textFormat(key);
+    if (format === undefined) throw changed(key);
+    const { exact, within } = wantedOf(needles, pseudonymKey);
+    const shape = textShape(key, model, config);
+    const search = { format, shape, needles, exact: new Set(exact), within };
+    const { records, hits } = await scanText(from, key, search, to);
+    const left = await scanText(to, key, search);
+    if (hits !== planned.rows || left.hits !== 0 || left.records !== records - hits) {
+      throw changed(key);
+    }
+    return { rowsBefore: records, rowsAfter: left.records, ...(await hashOfFile(to)) };
   }
 
   /** The store's word that it has written is not believed: the bytes are read again. */

@@ -13,10 +13,12 @@ import { disposeAll, fetchUnits, type LakeUnit, listUnits, type UnitCopy } from 
 import type { Domain, PrivacyModel } from './model.js';
 import type { Needles } from './needles.js';
 import { pseudonymDomain, rowCondition, type Shape, shapeOf, unclassifiedIn } from './shapes.js';
+import { globPattern, scanText, type TextResult, textFormat, textShape } from './text-files.js';
+import { isOwnDocument, wantedOf } from './wanted.js';
 
 export interface LakeHit {
   unit: LakeUnit;
-  shape: Shape;
+  shape: Pick<Shape, 'name' | 'rows' | 'rule' | 'sameKey'>;
   /** Rows of the person in it. */
   rows: number;
 }
@@ -31,6 +33,8 @@ export interface LakeFindings {
   unreadable: { name: string; why: string }[];
   /** What is searched by a weaker link only. */
   notes: string[];
+  /** Somebody else's records that name the person. */
+  mentions: { place: string; rows: number }[];
 }
 
 export interface LakeWork {
@@ -72,6 +76,7 @@ class LakeSearch {
   readonly #needles: Needles;
   readonly #engine: Engine;
   readonly #scratch: string;
+  readonly #others: LakeUnit[] = [];
   readonly #columns = new Map<string, string[]>();
   readonly #findings: LakeFindings = {
     hits: [],
@@ -80,6 +85,7 @@ class LakeSearch {
     unclassified: [],
     unreadable: [],
     notes: [],
+    mentions: [],
   };
 
   constructor(work: LakeWork, needles: Needles, engine: Engine, scratch: string) {
@@ -123,6 +129,7 @@ class LakeSearch {
         });
       }
     }
+    await this.#searchTexts();
     this.#findings.hits.sort((a, b) => (a.unit.key < b.unit.key ? -1 : 1));
     return this.#findings;
   }
@@ -139,7 +146,10 @@ class LakeSearch {
     const shapes = new Map<string, Shape | undefined>();
     const candidates: Candidate[] = [];
     for (const unit of await listUnits(lake)) {
-      if (!unit.key.endsWith('.parquet')) continue;
+      if (!unit.key.endsWith('.parquet')) {
+        this.#others.push(unit);
+        continue;
+      }
       const place = tableOfKey(unit.key);
       let sameKey = true;
       if (place !== undefined && (place.layer === 'silver' || place.layer === 'gold')) {
@@ -160,6 +170,43 @@ class LakeSearch {
       else candidates.push({ unit, shape });
     }
     return candidates;
+  }
+
+  /** Files of text come last: nothing leads on from them. */
+  async #searchTexts(): Promise<void> {
+    const { lake, model, config, pseudonymKey } = this.#work;
+    const { exact, within } = wantedOf(this.#needles, pseudonymKey);
+    for (const unit of this.#others) {
+      if (isOwnDocument(unit.key)) continue;
+      const format = textFormat(unit.key);
+      if (format === undefined) {
+        if (!config.privacy.files.some(({ match }) => globPattern(match).test(unit.key))) {
+          this.#findings.unclassified.push(unit.key);
+        }
+        continue;
+      }
+      this.#findings.filesScanned += 1;
+      this.#findings.bytesScanned += unit.bytes;
+      const shape = textShape(unit.key, model, config);
+      const copies = await fetchUnits(lake, [unit], this.#scratch);
+      try {
+        const search = { format, shape, needles: this.#needles, exact: new Set(exact), within };
+        const found = await scanText(copies[0]?.path ?? '', unit.key, search);
+        this.#noteText(unit, found);
+      } finally {
+        await disposeAll(copies);
+      }
+    }
+  }
+
+  #noteText(unit: LakeUnit, { hits, mentions, unknown, problem }: TextResult): void {
+    if (problem !== undefined) this.#unreadable(unit, problem);
+    const named = unknown.map((field) => `${unit.key}: ${field}`);
+    this.#findings.unclassified.push(...named);
+    if (mentions > 0) this.#findings.mentions.push({ place: unit.key, rows: mentions });
+    if (hits === 0) return;
+    const shape = { name: 'text', rows: 'delete' as const, rule: { columns: {} }, sameKey: true };
+    this.#findings.hits.push({ unit, shape, rows: hits });
   }
 
   async #madeWith(layer: 'silver' | 'gold', batchId: string, keyId: string): Promise<boolean> {

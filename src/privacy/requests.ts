@@ -132,10 +132,17 @@ const countGiven = (identifiers: Identifiers): RequestRecord['given'] =>
       .map(([kind, values]) => [kind, values.length]),
   );
 
+const shortestPart = 5;
+
 /** The id is shown everywhere; it must not be what is hidden everywhere else. */
 function requireDiscreetId(requestId: string, identifiers: Identifiers): void {
-  const values = Object.values(identifiers).flat() as string[];
-  if (!values.some((value) => requestId.toLowerCase().includes(value.toLowerCase()))) return;
+  const id = requestId.toLowerCase();
+  const parts = id.split(/[^a-z0-9]+/);
+  const values = (Object.values(identifiers).flat() as string[]).map((one) => one.toLowerCase());
+  // Short ids, such as 42, may be part of any number; as a part by themselves they are no accident.
+  const reveals = (value: string) =>
+    value.length < shortestPart ? parts.includes(value) : id.includes(value);
+  if (!values.some(reveals)) return;
   throw invalid('REQUEST_ID_REVEALS', 'The request id holds one of the identifiers.', {
     hint: 'Take an id that says nothing about the person, such as DSR-2026-0042.',
   });

@@ -6,14 +6,15 @@ import { quoteIdentifier, quoteTable } from '../database/identifiers.js';
 import { parquetSource } from '../engine/parquet.js';
 import { type Engine, openEngine, quoteName } from '../engine/session.js';
 import { tableOfKey } from '../lake/privacy-layout.js';
-import { pseudonym } from '../pipeline/pseudonym.js';
 import { errorMessage, isOperatorError } from '../system/errors.js';
 import { classOf, layerRules, ruleOf } from './classification.js';
 import { conditionFor } from './database-finder.js';
 import { type DiscoveryWork, inDatabase } from './erasure-plan.js';
 import { disposeAll, fetchUnits, type LakeUnit, listUnits, unitName } from './lake-units.js';
-import { type ModelTable, mentionDomain, readModel } from './model.js';
+import { type ModelTable, type PrivacyModel, readModel } from './model.js';
 import type { Needles } from './needles.js';
+import { scanText, textFormat, textShape } from './text-files.js';
+import { isOwnDocument, type Wanted, wantedOf } from './wanted.js';
 
 /** Rows that still hold an identifier of the person. */
 export interface Trace {
@@ -33,29 +34,6 @@ export interface Verification {
   filesRead: number;
 }
 
-/** Shorter texts are part of words that mean something else. */
-const shortestMention = 6;
-
-interface Wanted {
-  /** Compared with whole values, lower case. */
-  exact: string[];
-  /** Looked for within texts, lower case. */
-  within: string[];
-}
-
-function wantedOf(needles: Needles, pseudonymKey: Uint8Array): Wanted {
-  const ids = ['customer', 'buyer'].flatMap((domain) => needles.of(domain));
-  const addresses = ['email', mentionDomain].flatMap((domain) => needles.of(domain));
-  const pseudonyms = needles.of('customer').map((id) => pseudonym(id, pseudonymKey));
-  const lower = (values: readonly string[]) => [...new Set(values.map((one) => one.toLowerCase()))];
-  return {
-    exact: lower([...ids, ...addresses, ...needles.of('phone'), ...pseudonyms]),
-    within: lower([
-      ...[...addresses, ...pseudonyms].filter((text) => text.length >= shortestMention),
-    ]),
-  };
-}
-
 /**
  * Reads everything again, in another way than the search did: every text of every table and file,
  * old versions included, without statistics of files that would let parts be skipped.
@@ -69,12 +47,14 @@ export async function verifyErasure(work: DiscoveryWork, needles: Needles): Prom
     filesRead: 0,
   };
   const wanted = wantedOf(needles, work.pseudonymKey);
-  await inDatabase(work, 'gdpr verify', async (client) => {
-    const { tables } = await readModel(client, work.config);
+  const model = await inDatabase(work, 'gdpr verify', async (client) => {
+    const found = await readModel(client, work.config);
+    const { tables } = found;
     for (const table of tables) await readTable(client, table, needles, wanted, result);
     await readStatistics(client, tables, wanted, result);
+    return found;
   });
-  await readLake(work, wanted, result);
+  await readLake(work, model, needles, wanted, result);
   return result;
 }
 
@@ -147,7 +127,13 @@ async function readStatistics(
   for (const { place } of rows) note(result.found, `pg_stats of ${place}`, 1);
 }
 
-async function readLake(work: DiscoveryWork, wanted: Wanted, result: Verification): Promise<void> {
+async function readLake(
+  work: DiscoveryWork,
+  model: PrivacyModel,
+  needles: Needles,
+  wanted: Wanted,
+  result: Verification,
+): Promise<void> {
   const scratch = await mkdtemp(join(work.scratch, 'verify-'));
   const { memoryLimit, threads } = work.config.pipeline;
   const engine = await openEngine({ memoryLimit, threads, scratch, signal: work.job.signal });
@@ -162,7 +148,8 @@ async function readLake(work: DiscoveryWork, wanted: Wanted, result: Verificatio
       }
     }
     const again = { config: work.config, wanted, result };
-    const units = (await listUnits(work.lake)).filter(({ key }) => key.endsWith('.parquet'));
+    const all = await listUnits(work.lake);
+    const units = all.filter(({ key }) => key.endsWith('.parquet'));
     for (let at = 0; at < units.length; at += 500) {
       const copies = await fetchUnits(work.lake, units.slice(at, at + 500), scratch);
       try {
@@ -170,6 +157,25 @@ async function readLake(work: DiscoveryWork, wanted: Wanted, result: Verificatio
       } finally {
         await disposeAll(copies);
       }
+    }
+    for (const unit of all) {
+      const format = textFormat(unit.key);
+      if (format === undefined || isOwnDocument(unit.key)) continue;
+      const copies = await fetchUnits(work.lake, [unit], scratch);
+      const shape = textShape(unit.key, model, work.config);
+      const search = {
+        format,
+        shape,
+        needles,
+        exact: new Set(wanted.exact),
+        within: wanted.within,
+      };
+      const { hits, mentions, problem } = await scanText(copies[0]?.path ?? '', unit.key, search);
+      await disposeAll(copies);
+      result.filesRead += 1;
+      note(result.found, unitName(unit), hits);
+      note(result.mentioned, unitName(unit), mentions);
+      if (problem !== undefined) result.unread.push({ place: unitName(unit), why: problem });
     }
   } finally {
     await engine.close();

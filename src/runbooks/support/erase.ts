@@ -3,6 +3,7 @@ import type { Discovery, PlannedObject, Subject } from '../../privacy/erasure-pl
 import { PrivacyJournal, readEntries } from '../../privacy/journal.js';
 import type { PrivacyKeys } from '../../privacy/keys.js';
 import type { RequestRecord } from '../../privacy/requests.js';
+import { withState } from '../../privacy/with-state.js';
 import { formatCount } from '../../system/duration.js';
 import { invalid, refused } from '../../system/errors.js';
 import type { JsonObject, StepContext } from '../engine/definition.js';
@@ -73,7 +74,7 @@ export async function workOf(context: EraseContext, access = { write: false }) {
   const { services } = context;
   const { target, readOnly } = await databaseOf(context, access);
   return {
-    lake: await services.lake(),
+    lake: withState(await services.lake(), services.home),
     config: services.config,
     pseudonymKey: await services.pseudonymKey(),
     keys: await keysOf(context),
@@ -142,6 +143,10 @@ export async function makePlan(context: EraseContext): Promise<Plan> {
         ({ place, via, rows: count }) => `${place}: ${count} rows found by ${via}.`,
       ),
       ...found.lake.notes,
+      ...found.lake.mentions.map(
+        ({ place, rows: count }) =>
+          `${place}: ${count} records of others name the person: a case for a person.`,
+      ),
       ...found.objects.flatMap(({ key, action, why }) =>
         action === 'remains' ? [`${key} stays as it is: ${why}.`] : [],
       ),
