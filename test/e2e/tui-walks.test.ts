@@ -196,6 +196,15 @@ describe('walks from a symptom to a verified repair', { timeout: 120_000 }, () =
     expect(dead?.n).toBeLessThan(1000);
   });
 
+  it('shows the open incidents, with the time that is left', async () => {
+    const opened = ['incident', 'open', 'Products show old reviews', '--severity', 'P3'];
+    expect((await site.cli(opened)).code).toBe(0);
+    const screen = open();
+    await screen.see('corrupt-batch');
+    screen.type('I');
+    await screen.see(/#\d+ +P3 +open +\S.* +nobody +Products show old reviews/);
+  });
+
   it('the database cannot be reached: it opens all the same, and leads to the cure', async () => {
     const url = new URL(site.database.target.url);
     const right = url.href;

@@ -10,6 +10,7 @@ const names: Record<Screen['name'], string> = {
   runbook: 'Runbook',
   run: 'Run',
   health: 'Health',
+  incidents: 'Incidents',
   batches: 'Batches',
   batch: 'Batch',
   runs: 'Runs',

@@ -52,7 +52,7 @@ export async function readEnvironment(context: CommandContext): Promise<Environm
 }
 
 /** Whether there is nothing to connect to: a look makes no database. */
-async function isAbsent(context: CommandContext): Promise<boolean> {
+export async function isAbsent(context: CommandContext): Promise<boolean> {
   if ((await context.secrets()).databaseUrl !== undefined) return false;
   const { embeddedStatus } = await import('../../database/embedded/status.js');
   return (await embeddedStatus({ home: context.home })).dataDirectory === null;

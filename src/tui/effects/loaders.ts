@@ -5,7 +5,7 @@ import { allRunbooks } from '../../cli/runbook-catalogue.js';
 import { errorMessage, isOperatorError } from '../../system/errors.js';
 import { redact, redactDeep } from '../../system/redact.js';
 import type { Loaded, Message, Stock, StockName } from '../state/model.js';
-import { readEnvironment } from './environment.js';
+import { isAbsent, readEnvironment } from './environment.js';
 
 /** What the first screen shows of the system: what the reviews of the shop depend on. */
 const glanceChecks = [
@@ -22,6 +22,9 @@ const glanceChecks = [
   'access-key-age',
   'incidents',
 ];
+
+/** How many incidents are listed: those that are not closed, the most urgent first. */
+const mostIncidents = 200;
 
 /** How many runs are listed. */
 const mostRuns = 200;
@@ -53,6 +56,16 @@ const fetchers: Fetch = {
   batches: async (context) => {
     const { listBatches } = await import('../../lake/batches.js');
     return listBatches(await context.lake(), { now: context.now });
+  },
+  incidents: async (context) => {
+    if (await isAbsent(context)) return [];
+    const [{ listIncidents }, { withIncidents }] = await Promise.all([
+      import('../../incidents/read-model.js'),
+      import('../../cli/incidents.js'),
+    ]);
+    const list = (store: Parameters<typeof listIncidents>[0]) =>
+      listIncidents(store, { limit: mostIncidents });
+    return (await withIncidents(context, list)).incidents;
   },
   batch: async (context, id) => {
     const { showBatch } = await import('../../lake/batches.js');

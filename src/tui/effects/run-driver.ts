@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ManagedContext } from '../../cli/create-context.js';
+import { reportRunbook } from '../../cli/incident-signals.js';
 import { findRunbook } from '../../cli/runbook-catalogue.js';
 import { copyJournals } from '../../cli/runbook-command.js';
 import { servicesOf } from '../../cli/runbook-services.js';
@@ -7,6 +8,8 @@ import type { Answer, Question } from '../../runbooks/engine/answers.js';
 import { isAmong } from '../../runbooks/engine/approval.js';
 import { RunControls } from '../../runbooks/engine/controls.js';
 import type { RunEvent } from '../../runbooks/engine/events.js';
+import { readJournal } from '../../runbooks/engine/journal.js';
+import { startOf } from '../../runbooks/engine/restore.js';
 import {
   type RunOptions,
   type RunReport,
@@ -114,6 +117,11 @@ export class RunDriver {
           ? startRun(runbook, order.input, { ...options, dryRun: order.dryRun })
           : resumeRun(runbook, order.runId, { ...options, undo: order.undo });
       const report = await this.#follow(run);
+      const { incident, input, dryRun } = startOf(
+        (await readJournal(context.home, report.runId)).entries,
+      );
+      const of = { incident: incident ?? undefined, input, dryRun };
+      await reportRunbook(context, report, of, services.used());
       await copyJournals(context, services);
       this.#post({ type: 'run.ended', report, at: Date.now() });
     } catch (error) {

@@ -52,6 +52,7 @@ export const actions = [
   'show-run',
   'go-home',
   'go-health',
+  'go-incidents',
   'go-batches',
   'go-runs',
   'go-commands',

@@ -96,6 +96,15 @@ export const everywhere: readonly Binding[] = [
     quiet: true,
   },
   {
+    action: 'go-incidents',
+    context: 'everywhere',
+    keys: ['I'],
+    label: 'incidents',
+    description: 'The incidents that are not closed, with the time that is left.',
+    commands: ['incidents', 'incident'],
+    quiet: true,
+  },
+  {
     action: 'go-batches',
     context: 'everywhere',
     keys: ['B'],

@@ -68,6 +68,8 @@ function titleOf({ stock }: Model, { name }: ListScreen): Line {
       const batch = stock.batch.value;
       return line(batch === undefined ? 'Batch' : `${batch.batchId}: ${batch.state}`, 'title');
     }
+    case 'incidents':
+      return line('Incidents that are not closed, the most urgent first', 'title');
     case 'commands':
       return line('What was done here, as commands; y copies', 'title');
     case 'runs':

@@ -77,6 +77,8 @@ export function act(model: Model, action: Action): Update {
       return goHome(model);
     case 'go-health':
       return openList(model, 'health');
+    case 'go-incidents':
+      return openList(model, 'incidents');
     case 'go-batches':
       return openList(model, 'batches');
     case 'go-runs':
@@ -224,7 +226,15 @@ function copy(model: Model): Update {
 /** What has to be fetched for the screen that is shown. */
 export function refreshed(model: Model): Effect[] {
   const load = (
-    ...names: ('environment' | 'glance' | 'runs' | 'runbooks' | 'health' | 'batches')[]
+    ...names: (
+      | 'environment'
+      | 'glance'
+      | 'runs'
+      | 'runbooks'
+      | 'health'
+      | 'incidents'
+      | 'batches'
+    )[]
   ) => names.map((what): Effect => ({ type: 'load', what }));
   const { stock } = model;
   switch (shown(model).name) {
@@ -232,6 +242,8 @@ export function refreshed(model: Model): Effect[] {
       return load('environment', 'runbooks', 'runs', 'glance');
     case 'health':
       return load('health');
+    case 'incidents':
+      return load('incidents');
     case 'runs':
       return load('runs');
     case 'batches':

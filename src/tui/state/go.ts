@@ -50,9 +50,10 @@ export function openRunbook(model: Model, id: string, known: Inputs): Update {
 
 const listScreens: Record<
   ListScreen['name'],
-  { load?: 'health' | 'runs' | 'batches'; command?: string }
+  { load?: 'health' | 'incidents' | 'runs' | 'batches'; command?: string }
 > = {
   health: { load: 'health', command: 'reviewops health' },
+  incidents: { load: 'incidents', command: 'reviewops incident list' },
   runs: { load: 'runs', command: 'reviewops runbook history' },
   batches: { load: 'batches', command: 'reviewops batch list' },
   batch: {},

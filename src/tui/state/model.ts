@@ -1,4 +1,5 @@
 import type { HealthReport } from '../../health/runner.js';
+import type { IncidentRow } from '../../incidents/read-model.js';
 import type { BatchSummary } from '../../lake/batch-state.js';
 import type { BatchDetails } from '../../lake/batches.js';
 import type { Answer, Question } from '../../runbooks/engine/answers.js';
@@ -52,6 +53,7 @@ export interface Stock {
   health: Loaded<HealthReport>;
   runs: Loaded<{ runs: readonly RunSummary[]; broken: readonly string[] }>;
   batches: Loaded<readonly BatchSummary[]>;
+  incidents: Loaded<readonly IncidentRow[]>;
   batch: Loaded<BatchDetails>;
   journal: Loaded<Journal>;
 }
@@ -80,7 +82,7 @@ export interface Browser {
 }
 
 export interface ListScreen {
-  name: 'health' | 'batches' | 'runs' | 'batch' | 'journal' | 'commands';
+  name: 'health' | 'incidents' | 'batches' | 'runs' | 'batch' | 'journal' | 'commands';
   list: ListState;
 }
 
@@ -182,6 +184,7 @@ const freshStock: Stock = {
   health: nothing,
   runs: nothing,
   batches: nothing,
+  incidents: nothing,
   batch: nothing,
   journal: nothing,
 };

@@ -103,6 +103,12 @@ export function progressText(
 export const ago = (iso: string, now: number): string =>
   `${formatSeconds(Math.max(1, Math.round((now - Date.parse(iso)) / 1000)))} ago`;
 
+/** `3m 12s`, or `3m 12s late`. */
+export function timeLeft(iso: string, now: number): string {
+  const seconds = Math.round((Date.parse(iso) - now) / 1000);
+  return seconds >= 0 ? formatSeconds(seconds) : `${formatSeconds(-seconds)} late`;
+}
+
 /** `2026-01-31 23:59:59`, UTC. */
 export const clock = (at: number | string): string =>
   new Date(at).toISOString().slice(0, 19).replace('T', ' ');
