@@ -2,6 +2,7 @@ import { invalid } from '../system/errors.js';
 import { nearest } from '../system/nearest.js';
 import type { Check } from './check.js';
 import * as batches from './checks/batches.js';
+import * as incidents from './checks/incidents.js';
 import * as integrity from './checks/integrity.js';
 import * as lake from './checks/lake.js';
 import * as logs from './checks/logs.js';
@@ -61,7 +62,8 @@ export const checks: readonly Check[] = [
   operations.pseudonymKey,
   operations.passwordAge,
   operations.accessKeyAge,
-  operations.incidents,
+  incidents.incidents,
+  incidents.followUps,
   operations.journals,
 ];
 

@@ -8,8 +8,9 @@ import {
   inTransaction,
   lockIncident,
   type NewEvent,
+  readIncidents,
 } from './store.js';
-import { isOver } from './timeline.js';
+import { type IncidentState, isOver } from './timeline.js';
 import { type Action, decide } from './transitions.js';
 
 /** An event does not happen before the one that it follows, whatever the clocks of machines say. */
@@ -125,6 +126,15 @@ export interface Escalated {
   statuses: number;
 }
 
+/** Whether anything is due; most of the time nothing is, and no lock is taken to learn that. */
+function isDue({ config, now }: IncidentStore, state: IncidentState): boolean {
+  const policy = policyOf(config);
+  return (
+    nextCall(state, policy, config, now()) !== undefined ||
+    nextStatusEvent(state, policy, now()) !== undefined
+  );
+}
+
 /** How many incidents are looked at in one go. */
 const pageSize = 500;
 
@@ -140,7 +150,9 @@ export async function escalateDue(store: IncidentStore): Promise<Escalated[]> {
        WHERE closed_at IS NULL AND incident_id > $1 ORDER BY incident_id LIMIT ${pageSize}`,
       [last],
     );
-    for (const { incident_id: id } of rows) {
+    const ids = rows.map(({ incident_id: id }) => id);
+    for (const { id, state } of await readIncidents(store.client, ids)) {
+      if (!isDue(store, state)) continue;
       const result = await inTransaction(store, async () => {
         const incident = await lockIncident(store, id);
         return isOver(incident.state)
@@ -148,8 +160,8 @@ export async function escalateDue(store: IncidentStore): Promise<Escalated[]> {
           : callDue(store, incident, store.now());
       });
       if (result.calls + result.statuses > 0) done.push({ incidentId: id, ...result });
-      last = id;
     }
+    last = ids.at(-1) ?? last;
     if (rows.length < pageSize) return done;
   }
 }

@@ -1,7 +1,6 @@
 import { stat } from 'node:fs/promises';
 import type { CredentialKind } from '../../credentials/record.js';
 import { isLoopback, parseDatabaseUrl } from '../../database/url.js';
-import { formatSeconds } from '../../system/duration.js';
 import { errorCode } from '../../system/errors.js';
 import {
   type Check,
@@ -18,70 +17,11 @@ import {
   warning,
 } from '../check.js';
 
-/** What people have to look after: incidents, credentials, keys, the record of what was done. */
+/** What people have to look after: credentials, keys, the record of what was done. */
 
 const group = 'operations';
 const dayMilliseconds = 86_400_000;
 const rotation = { id: 'rotate-database', input: {} };
-
-/** Hours within which an incident is to be resolved, by severity. P0 is a preset's name for P1. */
-const resolveHours: Record<string, number> = { P0: 4, P1: 4, P2: 8, P3: 48, P4: 120 };
-
-/** More open ones of the highest severities are an alert by themselves. */
-const mostSevere = 2;
-
-interface Incident {
-  id: number;
-  severity: string | null;
-  summary: string | null;
-  hours: number | null;
-}
-
-export const incidents: Check = {
-  name: 'incidents',
-  title: 'Open incidents',
-  group,
-  needs: ['database'],
-  run: async ({ database }) => {
-    // opened_at has no time zone; it is written in UTC by every session of this tool.
-    const open = await (await database()).query<Incident>(
-      `SELECT incident_id AS id, upper(trim(severity)) AS severity, summary,
-              extract(epoch FROM (now() AT TIME ZONE 'UTC') - opened_at)::float8 / 3600 AS hours
-       FROM maintenance.incidents
-       WHERE closed_at IS NULL
-         AND coalesce(lower(status), '') NOT IN ('closed', 'resolved', 'cancelled')
-       ORDER BY opened_at NULLS FIRST`,
-    );
-    const limitOf = ({ severity }: Incident) => resolveHours[severity ?? ''];
-    const late = open.filter((one) => {
-      const limit = limitOf(one);
-      return limit !== undefined && one.hours !== null && one.hours > limit;
-    });
-    const unclear = open.filter((one) => limitOf(one) === undefined || one.hours === null);
-    const severe = open.filter(({ severity }) => /^P[01]$/.test(severity ?? ''));
-    const shared = {
-      value: late.length,
-      unit: 'count' as const,
-      evidence: { open: open.length, late, unclear, severe: severe.length },
-      next: 'See `reviewops incident list`.',
-    };
-    const name = ({ id, severity, hours }: Incident) =>
-      `#${id} (${severity ?? 'no severity'}, open for ${formatSeconds((hours ?? 0) * 3600)})`;
-    if (late.length > 0) {
-      const urgent = late.some(({ severity }) => /^P[012]$/.test(severity ?? ''));
-      const summary = `past their time: ${several(late.map(name))}`;
-      return judged(urgent ? 'critical' : 'warning', summary, shared);
-    }
-    if (severe.length > mostSevere) {
-      return critical(`${severe.length} of the highest severity are open`, shared);
-    }
-    if (unclear.length > 0) {
-      const summary = `no severity or time to judge by: ${several(unclear.map(name))}`;
-      return unknown(summary, shared);
-    }
-    return ok(`${open.length} open, none past its time`, shared);
-  },
-};
 
 export const journals: Check = {
   name: 'journals',
