@@ -13,15 +13,16 @@ export interface Damage {
 
 /**
  * Reads every file of a batch and compares it with its manifest. Leftovers that no manifest names
- * and layers made from an earlier parent are no damage. Undefined when all is whole.
+ * and layers made from an earlier parent are no damage. Undefined when all is whole; `running` when
+ * somebody works on it, and nothing was read.
  */
 export async function findDamage(
   lake: Lake,
   batchId: string,
   context: VerifyContext,
-): Promise<Damage | undefined> {
+): Promise<Damage | 'running' | undefined> {
   const before = await showBatch(lake, batchId, context);
-  if (before.state === 'running') return undefined;
+  if (before.state === 'running') return 'running';
   const harmless = new Set(
     before.problems.filter(({ kind }) => kind === 'stale-layer').map(({ problem }) => problem),
   );

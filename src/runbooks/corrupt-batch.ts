@@ -28,37 +28,54 @@ const bronzeIsDamaged = (context: Context): true | string =>
     ? true
     : 'No bronze is damaged.';
 
-async function verify(context: Context, batchIds: readonly string[]): Promise<Finding> {
+/** The batches to read, and those that are left alone because somebody works on them. */
+interface Chosen {
+  batchIds: readonly string[];
+  running: readonly string[];
+}
+
+async function verify(context: Context, chosen: Chosen): Promise<Finding> {
   const { findDamage } = await import('../diagnosis/damage.js');
   const lake = await context.services.lake();
   const damaged: Record<string, Layer[]> = {};
   const objects: JsonObject[] = [];
-  for (const batchId of batchIds) {
+  const running = [...chosen.running];
+  for (const batchId of chosen.batchIds) {
     const scratch = await stepScratch(context);
     const damage = await findDamage(lake, batchId, { ...jobOf(context), scratch });
     if (damage === undefined) continue;
+    if (damage === 'running') {
+      running.push(batchId);
+      continue;
+    }
     damaged[batchId] = damage.layers;
     objects.push(...damage.objects.map((object) => ({ ...object })));
   }
-  const ids = Object.keys(damaged);
-  return {
-    state: ids.length === 0 ? 'ok' : 'critical',
-    summary:
-      ids.length === 0
-        ? `Every file of ${batchIds.length} batch(es) is what its manifest says.`
-        : `Damaged: ${abridge(objects.map(({ key, problem }) => `${key} (${problem})`))}.`,
-    evidence: { damaged: damaged as JsonObject, objects: objects.slice(0, 100) },
-  };
+  const read = chosen.batchIds.filter((batchId) => !running.includes(batchId)).length;
+  const evidence = { damaged: damaged as JsonObject, objects: objects.slice(0, 100), running };
+  const unread = running.length === 0 ? '' : ` Somebody works on ${abridge(running)}: not read.`;
+  if (objects.length > 0) {
+    const found = abridge(objects.map(({ key, problem }) => `${key} (${problem})`));
+    return { state: 'critical', summary: `Damaged: ${found}.${unread}`, evidence };
+  }
+  return read === 0
+    ? { state: 'unknown', summary: `No batch was read.${unread}`, evidence }
+    : {
+        state: 'ok',
+        summary: `Every file of ${read} batch(es) is what its manifest says.${unread}`,
+        evidence,
+      };
 }
 
 /** The batches to look at. One that this run has removed, before it was interrupted, is none. */
-async function batchesOf(context: Context): Promise<string[]> {
+async function batchesOf(context: Context): Promise<Chosen> {
   if (context.plan !== undefined && context.input.batchId !== undefined) {
     const { batchIds } = await import('../lake/published.js');
     const known = await batchIds(await context.services.lake());
-    if (!known.includes(context.input.batchId)) return [];
+    if (!known.includes(context.input.batchId)) return { batchIds: [], running: [] };
   }
-  return (await look(context, context.input.batchId)).batches.map(({ batchId }) => batchId);
+  const { batches, running } = await look(context, context.input.batchId);
+  return { batchIds: batches.map(({ batchId }) => batchId), running };
 }
 
 async function makePlan(context: Context): Promise<Plan> {
@@ -169,7 +186,8 @@ async function notWhole(context: Context): Promise<string[]> {
   const left = await unended(context);
   for (const { batchId } of plannedReruns(context.plan)) {
     if (left.includes(batchId)) continue;
-    if ((await verify(context, [batchId])).state !== 'ok') left.push(batchId);
+    const { state } = await verify(context, { batchIds: [batchId], running: [] });
+    if (state !== 'ok') left.push(batchId);
   }
   return left;
 }

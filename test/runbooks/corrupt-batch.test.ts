@@ -72,6 +72,11 @@ describe('corrupt-batch', () => {
     });
     const report = await world.repair(corruptBatch);
     expect(report).toMatchObject({ state: 'succeeded', plan: { targets: [] } });
+    // Nobody has read it: it may be damaged, and is.
+    for (const input of [{}, { batchId }]) {
+      const { steps } = await world.repair(corruptBatch, input);
+      expect(steps[0]?.finding).toMatchObject({ state: 'unknown' });
+    }
     await lease.release();
     expect(await world.picture()).toEqual(before);
   });
