@@ -89,17 +89,28 @@ export async function sessionPressure(client: DatabaseClient): Promise<SessionPr
   };
 }
 
-/** Tables with many dead rows, worst first. */
+/**
+ * Tables with many dead rows, worst first, and those of which nothing is known: a server that
+ * forgot its counters (a crash, compute that was suspended) shows zeros. Asks no function for
+ * sizes, which would wait for locks.
+ */
 export async function deadTables(
   client: DatabaseClient,
   schemas: readonly string[],
   { rows, share }: { rows: number; share: number },
-): Promise<string[]> {
-  const found = await client.query<{ name: string }>(
-    `SELECT schemaname || '.' || relname AS name FROM pg_stat_user_tables
-     WHERE schemaname = ANY ($1::text[]) AND n_dead_tup > $2
-       AND n_dead_tup > $3::float8 * (n_live_tup + n_dead_tup) ORDER BY n_dead_tup DESC`,
+): Promise<{ tables: string[]; unknown: string[] }> {
+  const found = await client.query<{ name: string; forgotten: boolean }>(
+    `SELECT name, forgotten
+     FROM (SELECT stat.schemaname || '.' || stat.relname AS name, n_live_tup AS live, n_dead_tup AS dead,
+                  n_live_tup + n_dead_tup = 0 AND class.reltuples > 0
+                    AND coalesce(last_analyze, last_autoanalyze) IS NULL AS forgotten
+           FROM pg_stat_user_tables stat JOIN pg_class class ON class.oid = stat.relid
+           WHERE stat.schemaname = ANY ($1::text[]) AND class.relkind IN ('r', 'm')) AS tables
+     WHERE forgotten OR (dead > $2 AND dead > $3::float8 * (live + dead))
+     ORDER BY dead DESC, name`,
     [schemas, rows, share],
   );
-  return found.map(({ name }) => name);
+  const names = (wanted: boolean) =>
+    found.filter(({ forgotten }) => forgotten === wanted).map(({ name }) => name);
+  return { tables: names(false), unknown: names(true) };
 }

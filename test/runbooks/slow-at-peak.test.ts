@@ -70,4 +70,14 @@ describe('slow-at-peak', () => {
       input: { tables: ['amazon.carrier'] },
     });
   });
+
+  it('does not know of dead rows once the server has lost its statistics', async () => {
+    await world.client.execute('ANALYZE amazon.review');
+    await world.client.execute('SELECT pg_stat_reset()');
+    const report = await world.repair(slowAtPeak);
+    expect(finding(report, 'dead')).toMatchObject({
+      state: 'unknown',
+      evidence: { unknown: expect.arrayContaining(['amazon.review']) },
+    });
+  });
 });
