@@ -52,33 +52,42 @@ export async function writeParquetParts(
   return names.sort(order.compare).map((name) => join(directory, name));
 }
 
-/** Reads a Parquet file's shape from its footer, without touching its data pages. */
+/** How much a Parquet file holds, and between which values. */
+export type ParquetExtent = Pick<ParquetDescription, 'rows' | 'bytes' | 'ranges'>;
+
+/** Measures a file that has the columns. */
+export async function measureParquet(
+  engine: Engine,
+  path: string,
+  rangeColumns: readonly string[],
+): Promise<ParquetExtent> {
+  const extremes = rangeColumns.flatMap((name, index) => [
+    `CAST(min(${quoteName(name)}) AS VARCHAR) AS min${index}`,
+    `CAST(max(${quoteName(name)}) AS VARCHAR) AS max${index}`,
+  ]);
+  const [row] = await engine.rows<{ rows: number } & Record<string, string | null>>(
+    `SELECT ${['count(*) AS rows', ...extremes].join(', ')} FROM ${parquetSource([path])}`,
+  );
+  const ranges = rangeColumns.map((name, index) => [
+    name,
+    { min: row?.[`min${index}`] ?? null, max: row?.[`max${index}`] ?? null },
+  ]);
+  return {
+    rows: row?.rows ?? 0,
+    bytes: (await stat(path)).size,
+    ranges: Object.fromEntries(ranges),
+  };
+}
+
+/** Describes a Parquet file; of the columns asked for, those that it has. */
 export async function describeParquet(
   engine: Engine,
   path: string,
   rangeColumns: readonly string[] = [],
 ): Promise<ParquetDescription> {
-  const file = literal(path);
   const columns = await engine.rows<{ name: string; type: string }>(
     `SELECT column_name AS name, column_type AS type FROM (DESCRIBE SELECT * FROM ${parquetSource([path])})`,
   );
-  const [footer] = await engine.rows<{ rows: number }>(
-    `SELECT num_rows AS rows FROM parquet_file_metadata(${file})`,
-  );
   const present = rangeColumns.filter((name) => columns.some((column) => column.name === name));
-  const ranges: ParquetDescription['ranges'] = {};
-  if (present.length > 0) {
-    const [row] = await engine.rows<Record<string, string | null>>(
-      `SELECT ${present
-        .flatMap((name, index) => [
-          `CAST(min(${quoteName(name)}) AS VARCHAR) AS min${index}`,
-          `CAST(max(${quoteName(name)}) AS VARCHAR) AS max${index}`,
-        ])
-        .join(', ')} FROM ${parquetSource([path])}`,
-    );
-    present.forEach((name, index) => {
-      ranges[name] = { min: row?.[`min${index}`] ?? null, max: row?.[`max${index}`] ?? null };
-    });
-  }
-  return { columns, rows: footer?.rows ?? 0, bytes: (await stat(path)).size, ranges };
+  return { columns, ...(await measureParquet(engine, path, present)) };
 }

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RowFile } from '../../database/row-file.js';
-import { describeParquet, writeParquet } from '../../engine/parquet.js';
+import { measureParquet, writeParquet } from '../../engine/parquet.js';
 import type { Engine } from '../../engine/session.js';
 import {
   escapes as allEscapes,
@@ -125,7 +125,7 @@ async function findEscapes(engine: Engine, plan: TablePlan, source: ChunkSource)
 }
 
 async function describe(engine: Engine, plan: TablePlan, path: string): Promise<DraftFile> {
-  const { rows, ranges } = await describeParquet(engine, path, plan.table.primaryKey);
+  const { rows, ranges } = await measureParquet(engine, path, plan.table.primaryKey);
   return { path, rows, ranges };
 }
 

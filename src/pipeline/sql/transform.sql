@@ -128,12 +128,8 @@ SELECT
   CAST({{rejected_at}} AS TIMESTAMP WITH TIME ZONE) AS rejected_at,
   original_data
 FROM (
-  SELECT review_id, rule, {{original_data}} AS original_data
+  SELECT review_id, coalesce(rule, 'product_unknown') AS rule, {{original_data}} AS original_data
   FROM judged
   WHERE rule IS NOT NULL
-  UNION ALL
-  SELECT review_id, 'product_unknown' AS rule, {{original_data}} AS original_data
-  FROM judged
-  WHERE rule IS NULL
-    AND review_id NOT IN (SELECT review_id FROM source_review_product WHERE review_id IS NOT NULL)
+    OR review_id NOT IN (SELECT review_id FROM source_review_product WHERE review_id IS NOT NULL)
 ) AS rejects;
