@@ -21,6 +21,22 @@ async function residentMemory(pid: number): Promise<number> {
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
 }
 
+/** Milliseconds from a key to what it does on the screen, for many keys. */
+async function waits(screen: TestTerminal): Promise<number[]> {
+  const all: number[] = [];
+  for (let press = 0; press < 40; press += 1) {
+    const [key, mark] = press % 2 === 0 ? ['j', /▸. What is touched/] : ['k', /▸. What does it/];
+    const pressed = performance.now();
+    screen.type(key as string);
+    await screen.see(mark as RegExp);
+    all.push(performance.now() - pressed);
+  }
+  return all;
+}
+
+const median = (numbers: readonly number[]): number =>
+  numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? 0;
+
 describe('the full screen and its terminal', () => {
   let directory: string;
   const open: TestTerminal[] = [];
@@ -240,22 +256,14 @@ describe('the full screen and its terminal', () => {
     screen.type(':');
     await line(screen, 'sample-walk');
     await screen.see('Steps (');
+    const quiet = await waits(screen);
     screen.type(keys.enter);
     await screen.see('Look only');
     screen.type(`${keys.down}${keys.enter}3`);
     await screen.see(/line \d{4,} of the flood/);
-    const waits: number[] = [];
-    for (let press = 0; press < 40; press += 1) {
-      const [key, mark] = press % 2 === 0 ? ['j', /▸. What is touched/] : ['k', /▸. What does it/];
-      const pressed = performance.now();
-      screen.type(key as string);
-      await screen.see(mark as RegExp);
-      waits.push(performance.now() - pressed);
-    }
-    waits.sort((a, b) => a - b);
-    // Of the reading of the screen by this test, too; the machine has other things to do.
-    expect(waits[20]).toBeLessThan(50);
-    expect(waits[36]).toBeLessThan(200);
+    const flooded = await waits(screen);
+    // Measured with the reading of the screen by this test, on a machine that may have much to do.
+    expect(median(flooded)).toBeLessThan(Math.max(50, 3 * median(quiet)));
     await screen.see(/line [4-9]\d{4} of the flood/);
     const before = await residentMemory(screen.pty.pid);
     await screen.see(/line (9\d{4}|1\d{5}) of the flood/);
