@@ -6,7 +6,7 @@ import { generatePassword, secretForms } from '../../src/credentials/secret.js';
 import { parseDatabaseUrl } from '../../src/database/url.js';
 
 describe('a password that is made', () => {
-  it('survives URLs, .pgpass and shells', () => {
+  it('survives URLs, .pgpass and shells (rotation-lambdas#9)', () => {
     for (let times = 0; times < 200; times += 1) {
       const password = generatePassword();
       expect(password).toMatch(/^[A-Za-z0-9]{48}$/);

@@ -150,7 +150,7 @@ describe('refused before anything is made', () => {
     return report.error;
   };
 
-  test('the limit of two keys, naming the other and its last use', async () => {
+  test('the limit of two keys, naming the other and its last use (granted#388)', async () => {
     await make();
     const { id } = await world.handedOut();
     const other = await world.createKey();
@@ -162,7 +162,7 @@ describe('refused before anything is made', () => {
     expect(Object.keys(await world.keys())).toHaveLength(2);
   });
 
-  test('session credentials, with the way out', async () => {
+  test('session credentials, with the way out (aws-vault#132)', async () => {
     await make();
     const old = await world.handedOut();
     const sts = new STSClient({
@@ -182,7 +182,7 @@ describe('refused before anything is made', () => {
     expect(Object.keys(await world.keys())).toEqual([old.id]);
   });
 
-  test('an explicit deny, found by simulation', async () => {
+  test('an explicit deny, found by simulation (aws-vault#190)', async () => {
     await make();
     const { id } = await world.handedOut();
     const member = (action: string, decision: string) =>
@@ -201,7 +201,7 @@ describe('refused before anything is made', () => {
     expect(Object.keys(await world.keys())).toEqual([id]);
   });
 
-  test('a rotation while another one is under way', async () => {
+  test('a rotation while another one is under way, which would leave two live keys (vault#27477)', async () => {
     await make();
     await world.run(runbook);
     const { id } = await world.handedOut();
@@ -211,7 +211,7 @@ describe('refused before anything is made', () => {
 });
 
 describe('a new key that is not known everywhere yet', () => {
-  test('is proven by successes in a row, with STS and each layer, before it is handed out', async () => {
+  test('is proven by successes in a row, with STS and each layer, before it is handed out (aws-sdk-js#559, vault#8413, aws-rotate-iam-keys#81)', async () => {
     await make({ aws: { verifications: 3, ...atOnce } });
     const old = await world.handedOut();
     const refusals = { sts: 2, s3: 3 };
@@ -311,7 +311,7 @@ describe('a failure after CreateAccessKey', () => {
     expect(await world.keys()).toEqual({ [fresh.id]: 'Active' });
   });
 
-  test('the secret cannot be kept: the key is deleted at once', async () => {
+  test('the secret cannot be kept: the key is deleted at once (aws-vault rotate)', async () => {
     await make();
     const { id } = await world.handedOut();
     const directory = join(world.home, 'credentials');

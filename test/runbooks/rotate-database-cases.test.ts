@@ -22,7 +22,7 @@ const make = async (options: RotationWorldOptions = {}): Promise<RotationWorld> 
 };
 
 describe('what was granted to one login', () => {
-  it('is compared, shown and repaired: grants, ownership, default privileges, settings', async () => {
+  it('is compared, shown and repaired: grants, ownership, default privileges, settings (rotation-lambdas#38, #175)', async () => {
     const world = await make();
     const { admin, a, b, owner } = world;
     const extra = `other_${randomBytes(4).toString('hex')}`;
@@ -110,7 +110,7 @@ describe('what was granted to one login', () => {
 });
 
 describe('sessions of the old login', () => {
-  it('are waited for, and ended only on request', async () => {
+  it('are waited for, and ended only on request (vault#699)', async () => {
     const world = await make();
     const url = await world.handedOut();
     const options = {
@@ -139,7 +139,7 @@ describe('sessions of the old login', () => {
 });
 
 describe('what would go wrong', () => {
-  it('is refused before anything changes: a second rotation within the minimum gap', async () => {
+  it('is refused before anything changes: a second rotation within the minimum gap (vault#18738)', async () => {
     const world = await make();
     await world.run(runbook);
     const before = await readFile(world.envFile, 'utf8');
@@ -178,7 +178,7 @@ describe('what would go wrong', () => {
     await world.admin.execute(`DROP ROLE ${plain}`);
   });
 
-  it('tells the real error, not that of what was tried after it', async () => {
+  it('tells the real error, not that of what was tried after it (rotation-lambdas PR13)', async () => {
     const world = await make();
     const { lookup } = await world.services.surroundings();
     const url = await world.handedOut();

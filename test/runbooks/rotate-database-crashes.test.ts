@@ -156,7 +156,7 @@ describe('the rotation of the database login, killed', () => {
     }
   });
 
-  it('before and after every statement that changes something', {
+  it('before and after every statement that changes something (vault#6042, PR8782)', {
     timeout: 1_800_000,
   }, async () => {
     let points = 0;

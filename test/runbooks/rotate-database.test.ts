@@ -65,7 +65,7 @@ describe('alternating roles', () => {
 });
 
 describe('a rotation that fails', () => {
-  it('a sink that fails stops it before the cut-over, with everything undone', async () => {
+  it('a sink that fails stops it before the cut-over, with everything undone (vault#6042)', async () => {
     const world = await make({
       database: {
         sinks: [
