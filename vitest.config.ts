@@ -24,6 +24,7 @@ const long = [
   'test/runbooks/rotate-password.test.ts',
   'test/e2e/credentials.test.ts',
   'test/lake/s3-faults.test.ts',
+  'test/privacy/long/*.test.ts',
   'test/e2e/lake-s3.test.ts',
   'test/e2e/local.test.ts',
   'test/e2e/lake.test.ts',

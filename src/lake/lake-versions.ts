@@ -21,4 +21,11 @@ export interface LakeVersions {
   restore(key: Key, versionId: string): Promise<void>;
   /** Deletes these versions for good; one that is gone already is no error. */
   remove(versions: readonly Pick<LakeVersion, 'key' | 'versionId'>[]): Promise<void>;
+  /**
+   * What keeps a version whatever is asked of the store (object lock): until when, or a legal hold
+   * without an end. Undefined where nothing does.
+   */
+  retention(key: Key, versionId: string): Promise<Retention | undefined>;
 }
+
+export type Retention = { until: Date } | { legalHold: true };

@@ -88,4 +88,6 @@ export interface Lake {
    * for whoever may write there alone. That it is not allowed, or not known, is no error.
    */
   callOffUploads?(prefix: Key): Promise<void>;
+  /** What such writers left below the prefix, and what writers are at; nobody can read it. */
+  unfinishedUploads?(prefix: Key): AsyncIterable<{ key: Key; begunAt: Date }>;
 }

@@ -81,6 +81,12 @@ export class LayeredLake implements Lake {
     for (const store of this.#storesBelow(prefix)) await store.callOffUploads?.(prefix);
   }
 
+  async *unfinishedUploads(prefix: Key): AsyncGenerator<{ key: Key; begunAt: Date }> {
+    for (const store of this.#storesBelow(prefix)) {
+      if (store.unfinishedUploads !== undefined) yield* store.unfinishedUploads(prefix);
+    }
+  }
+
   #store(key: Key): Lake {
     const [top = ''] = key.split('/');
     return isLayer(top) ? this.#stores[top] : this.#stores.system;
@@ -105,6 +111,7 @@ export class LayeredLake implements Lake {
         ),
       read: (key, versionId) => of(key).read(key, versionId),
       restore: (key, versionId) => of(key).restore(key, versionId),
+      retention: (key, versionId) => of(key).retention(key, versionId),
       remove: async (versions) => {
         const byStore = new Map<Lake, Pick<LakeVersion, 'key' | 'versionId'>[]>();
         for (const version of versions) {
@@ -126,6 +133,7 @@ const withoutVersions: LakeVersions = {
   },
   read: (key) => Promise.reject(new Error(`${key} has no versions.`)),
   restore: (key) => Promise.reject(new Error(`${key} has no versions.`)),
+  retention: (key) => Promise.reject(new Error(`${key} has no versions.`)),
   remove: ([version]) => Promise.reject(new Error(`${version?.key} has no versions.`)),
 };
 

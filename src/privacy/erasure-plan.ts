@@ -10,7 +10,7 @@ import { findInDatabase, type TableFinding } from './database-finder.js';
 import type { Identifiers } from './identifiers.js';
 import type { PrivacyKeys } from './keys.js';
 import { findInLake, type LakeFindings, type LakeHit, type LakeWork } from './lake-finder.js';
-import { disposeAll, fetchUnits } from './lake-units.js';
+import { disposeAll, fetchUnits, type LakeUnit } from './lake-units.js';
 import { type Domain, type PrivacyModel, readModel } from './model.js';
 import { type Needles, needlesOf } from './needles.js';
 import { fidelityProblem } from './parquet-rewriter.js';
@@ -33,6 +33,14 @@ export interface PlannedObject {
   treatment: Treatment;
   bytes: number;
   etag: string | null;
+  /** Until when the store keeps this version (ISO 8601), or `legal hold`. */
+  retained: string | null;
+}
+
+/** An upload that somebody began; nobody can see what is in it. */
+export interface PlannedUpload {
+  key: string;
+  begunAt: string;
 }
 
 /** Everything found about the people of some requests, and what will be done with it. */
@@ -42,6 +50,7 @@ export interface Discovery {
   tables: TableFinding[];
   lake: LakeFindings;
   objects: PlannedObject[];
+  uploads: PlannedUpload[];
   /** Each stops the erasure. */
   unclassified: string[];
   problems: string[];
@@ -99,6 +108,7 @@ export async function discover(
       tables,
       lake,
       objects: await planObjects(work, lake.hits),
+      uploads: await planUploads(work),
       unclassified: [...model.unclassified, ...lake.unclassified],
       problems: treatmentProblems(
         tables.map(({ table }) => table),
@@ -155,6 +165,7 @@ async function planObjects(
         treatment: shape.rows,
         bytes: unit.bytes,
         etag: unit.etag ?? null,
+        retained: await retainedUntil(work, unit),
       });
     }
   } finally {
@@ -162,6 +173,22 @@ async function planObjects(
     await rm(scratch, { recursive: true, force: true });
   }
   return objects;
+}
+
+async function retainedUntil({ lake }: DiscoveryWork, unit: LakeUnit): Promise<string | null> {
+  const { key, versionId } = unit;
+  if (versionId === undefined || lake.versions === undefined) return null;
+  const kept = await lake.versions.retention(key, versionId);
+  if (kept === undefined) return null;
+  return 'until' in kept ? kept.until.toISOString() : 'legal hold';
+}
+
+async function planUploads({ lake }: DiscoveryWork): Promise<PlannedUpload[]> {
+  const uploads = new Map<string, PlannedUpload>();
+  for await (const { key, begunAt } of lake.unfinishedUploads?.('') ?? []) {
+    uploads.set(key, { key, begunAt: begunAt.toISOString() });
+  }
+  return [...uploads.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
 }
 
 async function holdOn(

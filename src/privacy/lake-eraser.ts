@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describeParquet } from '../engine/parquet.js';
 import { type Engine, openEngine } from '../engine/session.js';
 import type { Key, Lake } from '../lake/lake.js';
+import type { LakeVersion } from '../lake/lake-versions.js';
 import { batchHoldKey, batchLeaseName, parseBatchKey } from '../lake/layout.js';
 import { acquireLease, type Lease } from '../lake/lease.js';
 import { failed, isOperatorError, partial, refused, throwIfAborted } from '../system/errors.js';
@@ -34,6 +35,7 @@ export async function eraseInLake(work: LakeErasure): Promise<void> {
     await engine.run('CREATE TABLE needle (domain VARCHAR, value VARCHAR)');
     const eraser = new Eraser(work, engine, scratch, await writtenBefore(work));
     let done = 0;
+    for (const { key } of work.uploads) await eraser.callOff(key);
     for (const [batchId, own] of byBatch(objects)) {
       await eraser.batch(batchId, own, () => {
         done += 1;
@@ -94,6 +96,30 @@ class Eraser {
     this.#written = written;
   }
 
+  /** Under the batch's lease, so that no living writer loses what it is at. */
+  async callOff(key: Key): Promise<void> {
+    const { lake, job, now, journal, runId } = this.#work;
+    const batchId = parseBatchKey(key)?.batchId;
+    const options = { owner: thisProcess(), now, signal: job.signal };
+    const lease =
+      batchId === undefined
+        ? undefined
+        : await acquireLease(lake, batchLeaseName(batchId), options);
+    try {
+      await this.#work.mayGoOn();
+      await journal.append({ type: 'upload.calling-off', runId, key });
+      await lake.callOffUploads?.(key);
+      for await (const left of lake.unfinishedUploads?.(key) ?? []) {
+        if (left.key !== key) continue;
+        throw partial('UPLOAD_LEFT', `The unfinished upload of ${key} is still there.`, {
+          hint: 'The credential needs s3:AbortMultipartUpload; then resume the run.',
+        });
+      }
+    } finally {
+      await lease?.release();
+    }
+  }
+
   async batch(batchId: string, objects: readonly PlannedObject[], onDone: () => void) {
     const { lake, job, now } = this.#work;
     let lease: Lease | undefined;
@@ -133,11 +159,14 @@ class Eraser {
   /** One key: its present object is rewritten, its old versions with the person are purged. */
   async #object(key: Key, planned: readonly PlannedObject[]): Promise<void> {
     const { journal, runId } = this.#work;
-    const versions = planned.flatMap(({ versionId }) => (versionId === null ? [] : [versionId]));
+    // What the store keeps by its lock is named as remaining.
+    const versions = planned.flatMap(({ versionId, retained }) =>
+      versionId === null || retained !== null ? [] : [versionId],
+    );
     await journal.append({ type: 'object.planned', runId, key, versions });
     const present = planned.find(({ action }) => action === 'rewrite');
     if (present !== undefined) await this.#rewrite(key, present);
-    if (versions.length > 0) await this.#purge(key, versions);
+    if (versions.length > 0) await this.#purge(key, versions, present !== undefined);
     await journal.append({ type: 'object.purged', runId, key, versions });
   }
 
@@ -216,13 +245,20 @@ class Eraser {
   }
 
   /** Exactly the versions of the plan, whatever the present object shows. */
-  async #purge(key: Key, versionIds: readonly string[]): Promise<void> {
+  async #purge(key: Key, versionIds: readonly string[], rewritten: boolean): Promise<void> {
     const { lake, journal, runId } = this.#work;
     if (lake.versions === undefined) return;
-    await journal.append({ type: 'object.purging', runId, key, versions: [...versionIds] });
-    await lake.versions.remove(versionIds.map((versionId) => ({ key, versionId })));
+    const seen: LakeVersion[] = [];
+    for await (const version of lake.versions.list(key))
+      if (version.key === key) seen.push(version);
+    // Without versions, or with them suspended, the new bytes took the place and the id `null` of
+    // the old ones: that id must not be deleted now.
+    const replaced = rewritten ? seen.find(({ latest }) => latest)?.versionId : undefined;
+    const wanted = versionIds.filter((versionId) => versionId !== replaced);
+    await journal.append({ type: 'object.purging', runId, key, versions: wanted });
+    await lake.versions.remove(wanted.map((versionId) => ({ key, versionId })));
     for await (const version of lake.versions.list(key)) {
-      if (version.key !== key || !versionIds.includes(version.versionId)) continue;
+      if (version.key !== key || !wanted.includes(version.versionId)) continue;
       throw partial(
         'PURGE_FAILED',
         `Version ${version.versionId} of ${key} is still there although it was deleted.`,

@@ -1,4 +1,4 @@
-import type { PlannedObject } from './erasure-plan.js';
+import type { PlannedObject, PlannedUpload } from './erasure-plan.js';
 import type { PrivacyJournal } from './journal.js';
 import type { LakeWork } from './lake-finder.js';
 import type { Needles } from './needles.js';
@@ -10,6 +10,7 @@ export interface LakeErasure extends LakeWork {
   journal: PrivacyJournal;
   needles: Needles;
   planned: readonly PlannedObject[];
+  uploads: readonly PlannedUpload[];
   now: () => Date;
   /** Throws when the erasure may not go on: a legal hold that came meanwhile. */
   mayGoOn: () => Promise<void>;

@@ -42,5 +42,12 @@ export function withState(lake: Lake, home: string): Lake {
     ...(lake.callOffUploads === undefined
       ? {}
       : { callOffUploads: (prefix: Key) => lake.callOffUploads?.(prefix) ?? Promise.resolve() }),
+    ...(lake.unfinishedUploads === undefined
+      ? {}
+      : { unfinishedUploads: (prefix: Key) => lake.unfinishedUploads?.(prefix) ?? nothing() }),
   };
+}
+
+async function* nothing(): AsyncGenerator<never> {
+  yield* [];
 }

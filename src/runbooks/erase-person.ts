@@ -11,6 +11,7 @@ import {
   mayGoOn,
   plannedObjects,
   plannedTables,
+  plannedUploads,
   requestsOf,
   requireOpen,
   withDatabase,
@@ -43,9 +44,10 @@ const verifyStep = async (context: EraseContext): Promise<Finding> => {
   const needles = await readFound(lake, keys, context.runId);
   const verification = await verifyErasure({ ...work, lake, keys }, needles);
   const allowed = new Set(
-    plannedObjects(context).flatMap(({ key, versionId, action }) =>
-      action === 'remains' ? [key, `${key}@${versionId}`] : [],
-    ),
+    plannedObjects(context).flatMap(({ key, versionId, action, retained }) => [
+      ...(action === 'remains' ? [key, `${key}@${versionId}`] : []),
+      ...(retained === null ? [] : [`${key}@${versionId}`]),
+    ]),
   );
   const left = verification.found.filter(({ place }) => !allowed.has(place));
   const bad = [
@@ -291,6 +293,7 @@ export default defineRunbook({
           journal: journalOf(context),
           needles: await readFound(work.lake, work.keys, runId),
           planned: plannedObjects(context),
+          uploads: plannedUploads(context),
           mayGoOn: mayGoOn(context),
         });
         await journalOf(context).append({ type: 'lake.erased', runId });

@@ -208,6 +208,19 @@ export class S3Lake implements Lake {
     }
   }
 
+  async *unfinishedUploads(prefix: Key): AsyncGenerator<{ key: Key; begunAt: Date }> {
+    const objectPrefix = this.#naming.objectPrefix(checkPrefix(prefix));
+    if (objectPrefix === undefined) return;
+    try {
+      for await (const upload of unfinishedUploads(this.#bucket, objectPrefix)) {
+        const key = this.#naming.key(upload.objectKey);
+        if (key?.startsWith(prefix)) yield { key, begunAt: upload.begunAt };
+      }
+    } catch (error) {
+      throw await this.#bucket.explain(error, objectPrefix);
+    }
+  }
+
   async #write(
     key: Key,
     condition: PutCondition,

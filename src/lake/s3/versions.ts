@@ -2,7 +2,7 @@ import type { ListObjectVersionsCommandOutput } from '@aws-sdk/client-s3';
 import { failed } from '../../system/errors.js';
 import { checkPrefix, compareKeys } from '../key.js';
 import type { Key } from '../lake.js';
-import type { LakeVersion, LakeVersions } from '../lake-versions.js';
+import type { LakeVersion, LakeVersions, Retention } from '../lake-versions.js';
 import type { Bucket } from './bucket.js';
 import { openObject } from './download.js';
 import { isMissing } from './errors.js';
@@ -73,6 +73,25 @@ export class S3Versions implements LakeVersions {
       versionId,
     }));
     return removeObjects(this.#bucket, removals);
+  }
+
+  retention(key: Key, versionId: string): Promise<Retention | undefined> {
+    const objectKey = this.#naming.objectKey(key);
+    return this.#bucket.guard(objectKey, async () => {
+      const found = await this.#bucket.send(({ client, sdk, options }) =>
+        client.send(
+          new sdk.HeadObjectCommand({
+            Bucket: this.#bucket.name,
+            Key: objectKey,
+            VersionId: versionId,
+          }),
+          options,
+        ),
+      );
+      if (found.ObjectLockLegalHoldStatus === 'ON') return { legalHold: true };
+      const until = found.ObjectLockRetainUntilDate;
+      return until === undefined || until <= new Date() ? undefined : { until };
+    });
   }
 
   #gone(objectKey: string, versionId: string) {

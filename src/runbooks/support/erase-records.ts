@@ -112,9 +112,14 @@ export async function documentErasure(context: EraseContext): Promise<JsonObject
       },
       verification,
       kept: keptOf(context),
-      remaining: objects
-        .filter(({ action, treatment }) => action === 'remains' && treatment !== 'keep')
-        .map(({ key, rows, why }) => ({ place: key, rows, why: why ?? '' })),
+      remaining: objects.flatMap(({ key, versionId, rows, why, action, treatment, retained }) => {
+        if (retained !== null) {
+          return [{ place: `${key}@${versionId}`, rows, why: `retained until ${retained}` }];
+        }
+        return action === 'remains' && treatment !== 'keep'
+          ? [{ place: key, rows, why: why ?? '' }]
+          : [];
+      }),
       forReview: verification.mentioned,
       pending: residualsOf(config.privacy.residuals, erasedAt),
       journal: head,

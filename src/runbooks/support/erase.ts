@@ -1,5 +1,10 @@
 import type { DatabaseClient } from '../../database/client.js';
-import type { Discovery, PlannedObject, Subject } from '../../privacy/erasure-plan.js';
+import type {
+  Discovery,
+  PlannedObject,
+  PlannedUpload,
+  Subject,
+} from '../../privacy/erasure-plan.js';
 import { PrivacyJournal, readEntries } from '../../privacy/journal.js';
 import type { PrivacyKeys } from '../../privacy/keys.js';
 import type { RequestRecord } from '../../privacy/requests.js';
@@ -117,13 +122,20 @@ export async function makePlan(context: EraseContext): Promise<Plan> {
       },
     })),
     ...found.objects.map(targetOf),
+    ...found.uploads.map(({ key, begunAt }) => ({
+      type: 'upload',
+      name: key,
+      action: 'call off',
+      state: { begunAt },
+    })),
   ];
   const { fanOut } = context.services.config.privacy;
   const rows = found.tables.reduce((sum, table) => sum + table.rows, 0);
   const wide = found.people > fanOut.people * records.length || rows > fanOut.rows * records.length;
   const rewritten = found.objects.filter(({ action }) => action === 'rewrite');
   const purged = found.objects.filter(
-    ({ versionId, action }) => versionId !== null && action !== 'remains',
+    ({ versionId, action, retained }) =>
+      versionId !== null && retained === null && action !== 'remains',
   );
   return {
     summary: `Erase ${records.length} ${records.length === 1 ? 'person' : 'people'}: ${formatCount(rows)} rows of ${found.tables.length} tables, ${rewritten.length} files of the lake to rewrite, ${purged.length} old versions to purge.`,
@@ -149,6 +161,9 @@ export async function makePlan(context: EraseContext): Promise<Plan> {
       ),
       ...found.objects.flatMap(({ key, action, why }) =>
         action === 'remains' ? [`${key} stays as it is: ${why}.`] : [],
+      ),
+      ...found.objects.flatMap(({ key, versionId, retained }) =>
+        retained === null ? [] : [`Version ${versionId} of ${key} is retained until ${retained}.`],
       ),
       ...(wide ? ['More was found than one person usually has: somebody has to look first.'] : []),
     ],
@@ -213,6 +228,11 @@ export const plannedObjects = ({ plan }: EraseContext): PlannedObject[] =>
         why: remains?.[1] ?? null,
       };
     });
+
+export const plannedUploads = ({ plan }: EraseContext): PlannedUpload[] =>
+  (plan?.targets ?? [])
+    .filter(({ type }) => type === 'upload')
+    .map(({ name, state }) => ({ key: name, begunAt: String(state.begunAt) }));
 
 export const plannedTables = ({ plan }: EraseContext) =>
   (plan?.targets ?? [])
