@@ -79,7 +79,7 @@ export async function listRuns(
 }
 
 /** Ids of all runs, oldest first. */
-async function runIds(home: string): Promise<string[]> {
+export async function runIds(home: string): Promise<string[]> {
   try {
     return (await readdir(runsDirectory(home)))
       .filter((name) => name.endsWith('.jsonl'))

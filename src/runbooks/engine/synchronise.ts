@@ -3,13 +3,16 @@ import type { DatabaseClient } from '../../database/client.js';
 import type { DatabaseTarget } from '../../database/target.js';
 import { isOperatorError } from '../../system/errors.js';
 import type { JournalEntry } from './events.js';
-import { type RunSummary, summarise } from './history.js';
+import { type RunSummary, runIds, summarise } from './history.js';
 import { readJournal } from './journal.js';
 import { activeRuns } from './run-lock.js';
 import { removeMarks, unsynchronisedRuns } from './unsynchronised.js';
 
 /** How long the copy to the database may hold up a command, in seconds. */
 const limitSeconds = 5;
+
+/** How many of the newest runs are compared with their copies, beside those that are copied. */
+const comparedRuns = 20;
 
 /** Entries of one statement. */
 const batchSize = 500;
@@ -24,7 +27,8 @@ export interface SynchroniseOptions {
 /**
  * Copies what the database lacks of the local journals to `maintenance.runbook_runs` and
  * `runbook_events`. Repeatable at any point; a run is left for the next command until all of it
- * was copied. Gives the ids of runs whose copy does not fit the journal: one of them was changed.
+ * was copied. Gives the ids of runs, of those and the newest others, whose copy does not fit the
+ * journal: one of them was changed.
  */
 export async function synchronise(
   home: string,
@@ -49,8 +53,28 @@ export async function synchronise(
       if (!fits) odd.push(runId);
       else if (summary.finishedAt !== null) await removeMarks(home, marks);
     }
+    odd.push(...(await changedSince(client, home, runs)));
   });
   return odd;
+}
+
+/** Of the newest runs, those whose journal no longer holds what was copied of it: its end is gone. */
+async function changedSince(
+  client: DatabaseClient,
+  home: string,
+  copied: ReadonlyMap<string, unknown>,
+): Promise<string[]> {
+  const newest = (await runIds(home)).slice(-comparedRuns).filter((id) => !copied.has(id));
+  const stored = await client.query<{ id: string; entries: number; head: string }>(
+    'SELECT run_id AS id, entries, head FROM maintenance.runbook_runs WHERE run_id = ANY ($1::text[])',
+    [newest],
+  );
+  const changed: string[] = [];
+  for (const { id, entries: known, head } of stored) {
+    const entries = await readWhole(home, id);
+    if (entries !== undefined && entries[known - 1]?.hash !== head) changed.push(id);
+  }
+  return changed;
 }
 
 /** Undefined for a damaged journal, which is not to overwrite a copy that may be whole. */

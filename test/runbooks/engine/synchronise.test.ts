@@ -118,6 +118,20 @@ it('a copy that differs is reported and left alone', async () => {
   expect((await runsThere()).at(-1)?.state).toBe('waiting');
 });
 
+it('a journal whose end was cut off is reported by the next run, though its chain holds', async () => {
+  const { report } = await world.run(sample, { directory });
+  await copy();
+  const path = join(world.home, 'runs', `${report.runId}.jsonl`);
+  const whole = await readFile(path, 'utf8');
+  await writeFile(path, `${whole.trimEnd().split('\n').slice(0, -3).join('\n')}\n`);
+  await makeFiles(directory, ['a.old']);
+  await world.run(sample, { directory }, { ask: nobody });
+  expect(await copy()).toContain(report.runId);
+  await writeFile(path, whole);
+  await world.run(sample, { directory }, { ask: nobody });
+  expect(await copy()).not.toContain(report.runId);
+});
+
 it('a damaged journal does not overwrite its copy', async () => {
   const { report } = await world.run(sample, { directory }, { ask: nobody });
   const path = join(world.home, 'runs', `${report.runId}.jsonl`);
