@@ -37,13 +37,13 @@ export interface LayerDraft
  * Makes a finished layer of a batch visible, in place of its previous generation if there is one.
  *
  * The files go beside those that readers see; the manifest, written last and only while the one
- * seen at the start is still in place, switches over; then everything it does not name is removed,
- * leftovers of interrupted attempts and unfinished uploads included. A crash at any point leaves the old layer or the
- * new one.
+ * seen at the start is still in place, switches over; then everything older that it does not name is
+ * removed, leftovers of interrupted attempts and unfinished uploads included. A crash at any point
+ * leaves the old layer or the new one.
  *
  * Two publishers cannot mix their files, even where a lease was lost unnoticed: no file is ever
- * written over another, and a publisher removes another's files only after its own manifest made
- * the other's impossible.
+ * written over another, and a publisher removes another's files only where its own manifest made the
+ * other's impossible: a newer generation may be published by now.
  *
  * Errors: `PUBLISH_CONFLICT` (exit 3) when another publisher was faster, those of the lake, and
  * the reason of `guard.lost`.
@@ -154,7 +154,8 @@ async function removeUnnamed(lake: Lake, manifest: Manifest): Promise<void> {
   const named = new Set([...namedKeys(manifest), manifestKey(layer, batchId)]);
   const unnamed: Key[] = [];
   for await (const { key } of lake.list(batchPrefix(layer, batchId))) {
-    if (!named.has(key)) unnamed.push(key);
+    const newer = (generationOf(key) ?? 0) > manifest.generation;
+    if (!named.has(key) && !newer) unnamed.push(key);
   }
   await lake.remove(unnamed);
   await lake.callOffUploads?.(batchPrefix(layer, batchId));

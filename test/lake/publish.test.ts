@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Lake } from '../../src/lake/lake.js';
+import { LayeredLake } from '../../src/lake/layered.js';
 import { batchPrefix, manifestKey } from '../../src/lake/layout.js';
 import { openLocalLake } from '../../src/lake/local.js';
 import type { PublishedLayer } from '../../src/lake/manifest.js';
@@ -62,6 +63,23 @@ async function expectNothingElse(layer: PublishedLayer): Promise<void> {
 }
 
 describe('publishing', () => {
+  test('leaves alone what a faster one publishes before the leftovers are removed', async () => {
+    // As after a long standstill right behind the manifest, when the lease is somebody else's.
+    class Standing extends LayeredLake {
+      override async put(...given: Parameters<Lake['put']>) {
+        const manifest = await super.put(...given);
+        await publishLayer(lake, draft('b'));
+        return manifest;
+      }
+    }
+    const stores = { raw: lake, bronze: lake, silver: lake, gold: lake, system: lake };
+    const standing = new Standing(lake.description, stores);
+    await publishLayer(standing, draft('a'));
+    const present = await requireLayer(lake, 'silver', batchId);
+    expect(await letterOf(present)).toBe('b');
+    await expectNothingElse(present);
+  });
+
   test('makes a layer readable, and consumes its files', async () => {
     const parts = draft('a');
     const published = await publishLayer(lake, parts);
