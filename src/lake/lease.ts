@@ -225,10 +225,39 @@ class HeldLease implements Lease {
       this.#etag = (await this.#lake.put(leaseKey(this.name), serialise(record), condition)).etag;
       this.#provenAt = startedAt;
     } catch (error) {
-      if (isRefusal(error)) this.#lose('somebody else has taken it over');
+      if (isRefusal(error)) await this.#judgeRefusal();
       // Any other failure may pass: others suspect us only after `stale` seconds.
       else this.#loseIfStale();
     }
+  }
+
+  /** A renewal whose answer was lost may have been the one that changed the lease. */
+  async #judgeRefusal(): Promise<void> {
+    const startedAt = performance.now();
+    try {
+      const present = await readLease(this.#lake, leaseKey(this.name));
+      if (present === undefined || !this.#isOurs(present.record)) {
+        this.#lose('somebody else has taken it over');
+        return;
+      }
+      this.#etag = present.etag;
+      this.#provenAt = startedAt;
+    } catch {
+      // The next renewal asks again, and is refused again if the lease is lost.
+      this.#loseIfStale();
+    }
+  }
+
+  #isOurs(record: LeaseRecord | undefined): boolean {
+    if (record === undefined) return false;
+    const { pid, startedAt, machine } = record.owner;
+    const { owner } = this.#options;
+    return (
+      pid === owner.pid &&
+      startedAt === owner.startedAt &&
+      machine === owner.machine &&
+      record.acquiredAt.getTime() === this.#acquiredAt.getTime()
+    );
   }
 
   #lose(why: string): void {

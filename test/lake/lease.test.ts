@@ -3,6 +3,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Lake } from '../../src/lake/lake.js';
+import { LayeredLake } from '../../src/lake/layered.js';
 import { leaseKey } from '../../src/lake/layout.js';
 import {
   acquireLease,
@@ -12,6 +13,7 @@ import {
   listLeases,
 } from '../../src/lake/lease.js';
 import { openLocalLake } from '../../src/lake/local.js';
+import { unreachable } from '../../src/system/errors.js';
 import { type Owner, thisProcess } from '../../src/system/owner.js';
 import { ended, lineFrom, runTask, startTask } from '../support/tasks.js';
 
@@ -39,8 +41,8 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-async function acquire(options: Partial<LeaseOptions> = {}): Promise<Lease> {
-  const lease = await acquireLease(lake, name, {
+async function acquire(options: Partial<LeaseOptions> = {}, on = lake): Promise<Lease> {
+  const lease = await acquireLease(on, name, {
     owner: thisProcess(),
     now: () => new Date(),
     signal: new AbortController().signal,
@@ -97,6 +99,28 @@ describe('a lease', () => {
     const before = await record();
     await expect.poll(async () => (await record()).renewedAt).not.toBe(before.renewedAt);
     expect((await record()).acquiredAt).toBe(before.acquiredAt);
+  });
+
+  test('outlives a renewal whose answer was lost, and is given back all the same', async () => {
+    let lost = 0;
+    class LosesAnswer extends LayeredLake {
+      override async put(...given: Parameters<Lake['put']>) {
+        const put = await super.put(...given);
+        if (given[2]?.ifMatch === undefined || lost > 0) return put;
+        lost += 1;
+        throw unreachable('LAKE_UNREACHABLE', 'The answer was lost.');
+      }
+    }
+    const stores = { raw: lake, bronze: lake, silver: lake, gold: lake, system: lake };
+    const lease = await acquire({}, new LosesAnswer(lake.description, stores));
+    await expect.poll(() => lost).toBe(1);
+    const { renewedAt } = await record();
+    await expect
+      .poll(async () => lease.lost.aborted || (await record()).renewedAt !== renewedAt)
+      .toBe(true);
+    expect(lease.lost.aborted).toBe(false);
+    await lease.release();
+    expect(await lake.head(leaseKey(name))).toBeUndefined();
   });
 
   test('of a killed process is taken over at once, and its owner is told', async () => {
@@ -219,7 +243,8 @@ describe('a process that stood still for longer than a lease may be silent', () 
     const until = performance.now() + milliseconds;
     while (performance.now() < until);
   };
-  const timing = { heartbeat: 0.02, stale: 0.2, watch: 1 };
+  // A disk may take longer than a few milliseconds for a renewal.
+  const timing = { heartbeat: 0.15, stale: 0.3, watch: 1 };
 
   test('keeps the lease that nobody has taken meanwhile', async () => {
     const lease = await acquire({ timing });
