@@ -1,4 +1,4 @@
-import { failed, throwIfAborted } from '../system/errors.js';
+import { failed, refused, throwIfAborted } from '../system/errors.js';
 import { describeOwner, thisProcess } from '../system/owner.js';
 import type { JobContext } from '../system/progress.js';
 import { type Key, type Lake, type Layer, layers } from './lake.js';
@@ -68,6 +68,11 @@ const makeAgain = (batchId: string): string =>
 const keepsNoVersions = (lake: Lake, batchId: string) =>
   failed('LAKE_KEEPS_NO_VERSIONS', `${lake.description} keeps no old versions to restore from.`, {
     hint: `${makeAgain(batchId)} A lake on S3 with versions (\`reviewops lake init\`) can be restored.`,
+  });
+
+const planChanged = (batchId: string) =>
+  refused('PLAN_CHANGED', `Batch ${batchId} has changed since the plan was shown.`, {
+    hint: `Nothing was brought back. Look at it with \`reviewops batch show ${batchId}\`, then run it again.`,
   });
 
 interface LayerRequest extends RestoreRequest {
@@ -149,9 +154,15 @@ export const objectsToRestore = ({ layers: plans }: RestorePlan): number =>
  * then the files of the publication it replaces go. A crash leaves at worst files that no manifest
  * names, and running it again completes it.
  *
- * Errors: `LEASE_HELD` (exit 3) while somebody works on the batch, and those of the lake.
+ * Errors: `LEASE_HELD` (exit 3) while somebody works on the batch, `PLAN_CHANGED` (exit 3) when
+ * somebody did since the plan was made, and those of the lake.
  */
-export async function restoreBatch(lake: Lake, plan: RestorePlan, job: JobContext): Promise<void> {
+export async function restoreBatch(
+  lake: Lake,
+  request: RestoreRequest,
+  plan: RestorePlan,
+  job: JobContext,
+): Promise<void> {
   const { versions } = lake;
   if (versions === undefined) throw keepsNoVersions(lake, plan.batchId);
   const lease = await acquireLease(lake, batchLeaseName(plan.batchId), {
@@ -164,9 +175,12 @@ export async function restoreBatch(lake: Lake, plan: RestorePlan, job: JobContex
   const started = performance.now();
   const task = `restore ${plan.batchId}`;
   const total = objectsToRestore(plan);
-  job.report({ type: 'started', task, total, unit: 'files' });
   let done = 0;
   try {
+    // What was published meanwhile may have removed files that the plan found in place.
+    const present = await planRestore(lake, request);
+    if (JSON.stringify(present) !== JSON.stringify(plan)) throw planChanged(plan.batchId);
+    job.report({ type: 'started', task, total, unit: 'files' });
     for (const layer of layers) {
       const entry = plan.layers.find((candidate) => candidate.layer === layer);
       const { objects = [], superseded = [] } = entry ?? {};

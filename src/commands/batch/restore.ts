@@ -48,11 +48,12 @@ export default class BatchRestore extends ReviewopsCommand<RestoreResult> {
     const { args, flags } = this.input(BatchRestore);
     const { objectsToRestore, planRestore, restoreBatch } = await import('../../lake/restore.js');
     const lake = await context.lake();
-    const plan = await planRestore(lake, {
+    const request = {
       batchId: args.batch,
       layers: flags.layer ?? layers,
       at: flags.at === undefined ? undefined : parseTime(flags.at),
-    });
+    };
+    const plan = await planRestore(lake, request);
     const count = objectsToRestore(plan);
     if (flags['dry-run']) return { ...plan, restored: 0, state: null, findings: [] };
     if (count > 0) {
@@ -60,7 +61,7 @@ export default class BatchRestore extends ReviewopsCommand<RestoreResult> {
       const replaced = gone === 0 ? '' : `, and ${gone} of the publication they replace removed`;
       const what = `${count} objects of batch ${args.batch} will be brought back${replaced}.`;
       await context.confirmChange(what, { yes: flags.yes });
-      await restoreBatch(lake, plan, context.job);
+      await restoreBatch(lake, request, plan, context.job);
     }
     const { verifyBatch } = await import('../../lake/verify.js');
     const scratch = await context.scratch();
