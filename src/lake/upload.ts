@@ -3,7 +3,14 @@ import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
-import { failed, invalid, isOperatorError, refused, throwIfAborted } from '../system/errors.js';
+import {
+  errorCode,
+  failed,
+  invalid,
+  isOperatorError,
+  refused,
+  throwIfAborted,
+} from '../system/errors.js';
 import { describeFileError } from '../system/files.js';
 import type { JobContext } from '../system/progress.js';
 import { checkKey } from './key.js';
@@ -127,18 +134,34 @@ async function filesBelow(path: string): Promise<{ from: string; name: string }[
       const from = join(entry.parentPath, entry.name);
       const name = from.slice(path.length + 1).replaceAll('\\', '/');
       // Names that begin with a dot are the operating system's and no data.
-      if (entry.isFile() && !name.split('/').some((part) => part.startsWith('.')))
-        found.push({ from, name });
+      if (name.split('/').some((part) => part.startsWith('.'))) continue;
+      if (entry.isSymbolicLink()) throw linkInside(from);
+      if (entry.isFile()) found.push({ from, name });
     }
     return found;
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
+    const code = errorCode(error);
+    if (code === 'ENOTDIR') {
+      throw invalid('FILE_NOT_FOUND', `${path} is neither a file nor a directory.`, {
+        hint: 'Check the path; what is read from a device or a pipe has to be saved as a file first.',
+      });
+    }
     if (code !== 'ENOENT') throw describeFileError(error, path);
     throw invalid('FILE_NOT_FOUND', `There is no file or directory ${path}.`, {
       hint: 'Check the path.',
     });
   }
 }
+
+/** Left out, it would be missing in silence; followed, it may lead in circles. */
+const linkInside = (path: string) =>
+  invalid(
+    'UPLOAD_SYMLINK',
+    `${path} is a symbolic link; links inside directories are not followed.`,
+    {
+      hint: 'Put the file itself there, or name what the link leads to on the command line.',
+    },
+  );
 
 interface Pending extends Source {
   sha256: string;
