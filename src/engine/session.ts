@@ -119,7 +119,12 @@ class EngineSession implements Engine {
 
   async *blobs(sql: string): AsyncIterable<BlobPiece> {
     const result = await this.#guard(() => this.#connection.stream(sql));
-    const fetch = () => this.#guard(() => result.fetchChunk());
+    const fetch = () => {
+      const fetched = this.#guard(() => result.fetchChunk());
+      // It may fail while the reader is busy with the chunk before; the reader is told next.
+      fetched.catch(() => undefined);
+      return fetched;
+    };
     const collector = new BlobCollector();
     let seen = 0;
     let next = fetch();
