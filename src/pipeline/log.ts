@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import type { Lake } from '../lake/lake.js';
 import { runLogKey } from '../lake/layout.js';
 import { errorCode } from '../system/errors.js';
+import { describeFileError } from '../system/files.js';
 import { type Owner, ownerState, thisProcess } from '../system/owner.js';
 import type { StageLogger } from './stage.js';
 
@@ -20,7 +21,8 @@ export interface RunLog {
 
 /**
  * Opens the log of a run under `directory`. Each line has level, time, logger, runId, message and
- * the fields given; what `redact` replaces never reaches the file.
+ * the fields given; what `redact` replaces never reaches the file. That a line cannot be written
+ * (`DISK_FULL`) ends no run: `publish` tells.
  */
 export async function openRunLog(
   directory: string,
@@ -31,6 +33,10 @@ export async function openRunLog(
   await mkdir(directory, { recursive: true });
   const path = join(directory, `${runId}.jsonl`);
   const destination = pino.destination({ dest: path, sync: true, mkdir: false });
+  let failure: { error: unknown } | undefined;
+  destination.on('error', (error: unknown) => {
+    failure ??= { error };
+  });
   const root: Logger = pino(
     {
       base: { runId },
@@ -45,6 +51,11 @@ export async function openRunLog(
   return {
     logger: (name) => root.child({ logger: name }),
     publish: async (lake) => {
+      if (failure !== undefined) {
+        // To flush would be to try without end, in a loop that not even Ctrl-C ends.
+        destination.destroy();
+        throw describeFileError(failure.error, path);
+      }
       destination.flushSync();
       destination.end();
       await lake.putFile(runLogKey(runId), path);
@@ -65,11 +76,16 @@ export async function publishLeftoverLogs(directory: string, lake: Lake): Promis
   const delivered: string[] = [];
   for (const name of names.filter((entry) => entry.endsWith('.jsonl'))) {
     const path = join(directory, name);
-    const writer = await logWriter(path);
-    if (writer !== undefined && ownerState(writer) !== 'gone') continue;
     const runId = name.slice(0, -'.jsonl'.length);
-    await lake.putFile(runLogKey(runId), path);
-    delivered.push(runId);
+    try {
+      const writer = await logWriter(path);
+      if (writer !== undefined && ownerState(writer) !== 'gone') continue;
+      await lake.putFile(runLogKey(runId), path);
+      delivered.push(runId);
+    } catch (error) {
+      // Another run that starts now has delivered it meanwhile.
+      if (errorCode(error) !== 'ENOENT') throw error;
+    }
   }
   return delivered;
 }
