@@ -29,8 +29,11 @@ export async function fetchLayerFiles(
     await Promise.all([...copies.values()].map((copy) => copy.dispose()));
   };
   try {
-    await mapParallel(keys, parallelFetches, async (key) => {
-      copies.set(key, await lake.fetch(key, directory));
+    await mapParallel(keys, parallelFetches, async (key, index) => {
+      // Copies have names of their own: by their directories, paths sort as the files do, which
+      // decides which of two rows with the same id came first.
+      const own = join(directory, String(index).padStart(6, '0'));
+      copies.set(key, await lake.fetch(key, own));
     });
   } catch (error) {
     await dispose();
