@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { type Engine, literal } from '../engine/session.js';
+import { describeFileError } from '../system/files.js';
 import type { StageContext } from './stage.js';
 
 /**
@@ -19,7 +20,11 @@ export async function writeSentiment(
   const { default: vader } = await import('vader-sentiment');
   const path = join(scratch, 'sentiment.csv');
   const output = createWriteStream(path);
-  const closed = finished(output);
+  const closed = finished(output).catch((error: unknown) => {
+    throw describeFileError(error, path);
+  });
+  // It may fail while the engine is at work; the next write or the end tells.
+  closed.catch(() => undefined);
   let done = 0;
   try {
     for await (const rows of engine.batches<{ review_id: string; body: string }>(
