@@ -112,7 +112,8 @@ async function readOwners(
   const path = join(scratch, 'owners.csv');
   await copyToFile(
     client,
-    `COPY (SELECT ${quoteIdentifier(review_id)}, ${quoteIdentifier(customer_id)}
+    // As text, ids that are padded to a length come without the padding, as in the lake.
+    `COPY (SELECT ${quoteIdentifier(review_id)}::text, ${quoteIdentifier(customer_id)}::text
            FROM ${quoteTable(schema, table)} WHERE ${quoteIdentifier(review_id)} IS NOT NULL)
      TO STDOUT (FORMAT csv)`,
     path,

@@ -96,6 +96,28 @@ describe('load', () => {
     expect(facts.some((row) => 'buyer_id' in row)).toBe(false);
   });
 
+  it('finds the customers of reviews whose ids are padded to a length in the source', async () => {
+    await client.execute(
+      "CREATE TABLE amazon.padded AS SELECT review_id::char(8), 'D1'::char(10) AS customer_id FROM amazon.review",
+    );
+    const padded = await makeStageWorld({
+      database: database.target,
+      settings: { source: { entities: { review: { table: 'padded' } } } },
+    });
+    try {
+      const { review, ...others } = bronze;
+      await padded.publishBronze(batches[0], { padded: review, ...others });
+      await transform(padded.context, batches[0]);
+      await model(padded.context, batches[0]);
+      const result = await load(padded.context, batches[0], { unlessNewer: false });
+      expect(result).toMatchObject({ rowsOut: 100, rejected: 0 });
+      expect(await count("customer_id = 'D1'")).toBe(100);
+    } finally {
+      await padded.dispose();
+      await client.execute('DROP TABLE amazon.padded');
+    }
+  });
+
   it('lets the documented erasure statements run as they are written', async () => {
     await makeGold(batches[0]);
     await load(world.context, batches[0], { unlessNewer: false });
