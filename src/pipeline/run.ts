@@ -61,7 +61,7 @@ export interface PipelineResult {
   seconds: number;
 }
 
-/** How long a stopped run may take to tell the database so. */
+/** How long a run that the operator stops may take to tell the database so. */
 const farewellMilliseconds = 1_000;
 
 /**
@@ -228,7 +228,7 @@ class Run {
         `${JSON.stringify(this.#metrics(status), null, 2)}\n`,
       );
       if (this.#recorded) {
-        await this.#record(status, AbortSignal.timeout(farewellMilliseconds), error);
+        await this.#record(status, farewell(this.#environment.job.signal), error);
       }
     } catch (failure) {
       this.#environment.job.report({
@@ -298,6 +298,20 @@ class Run {
   #seconds(): number {
     return (performance.now() - this.#started) / 1000;
   }
+}
+
+/**
+ * Fires a moment after the operator stops. A run that ends by itself may take longer: a database
+ * that slept through the other stages wakes up first.
+ */
+function farewell(signal: AbortSignal): AbortSignal {
+  const late = new AbortController();
+  const giveUp = () => {
+    setTimeout(() => late.abort(signal.reason), farewellMilliseconds).unref();
+  };
+  if (signal.aborted) giveUp();
+  else signal.addEventListener('abort', giveUp, { once: true });
+  return late.signal;
 }
 
 function statusOf(error: unknown, done: number): RunStatus {

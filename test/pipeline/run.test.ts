@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { batchLeaseName, batchPrefix, runMetricsKey } from '../../src/lake/layout.js';
 import { acquireLease } from '../../src/lake/lease.js';
@@ -79,6 +80,18 @@ describe('runPipeline', () => {
     ]);
     expect(runs[1]?.meanSeconds).toBeNull();
     expect(runs[0]?.ratio).toBeCloseTo((runs[0]?.seconds ?? 0) / (runs[1]?.seconds ?? 1), 6);
+  });
+
+  it('is in the history as it ended, also where the database takes its time to wake up', async () => {
+    const { batchId } = await runPipeline(world.environment, { ...whole, to: 'transform' });
+    const drowsy = await world.another();
+    const { database } = drowsy;
+    drowsy.database = async () => {
+      await delay(1_300);
+      return database();
+    };
+    await runPipeline(drowsy, { command: 'model', from: 'model', to: 'model', batchId });
+    expect((await history())[0]).toMatchObject({ command: 'model', status: 'succeeded' });
   });
 
   it('gives the same result stage by stage as in one run', async () => {
