@@ -1,5 +1,5 @@
 import { policyOf } from './clocks.js';
-import { nextCall } from './escalation.js';
+import { nextCall, nextStatusEvent } from './escalation.js';
 import { type Occurrence, system } from './events.js';
 import { rank } from './severity.js';
 import {
@@ -251,15 +251,21 @@ export async function recordRecoveries(
   return done;
 }
 
-/** The calls that are due for an incident that only this machine knows of yet. */
-export function* localCalls(
+/**
+ * The calls and status messages that are due for an incident that only this machine knows of yet;
+ * whoever takes one adds it to the state before the next.
+ */
+export function* dueLocally(
   incident: Incident,
   store: Pick<IncidentStore, 'config' | 'now'>,
 ): Generator<NewEvent> {
   const policy = policyOf(store.config);
   for (;;) {
-    const call = nextCall(incident.state, policy, store.config, store.now());
-    if (call === undefined) return;
-    yield call;
+    const now = store.now();
+    const due =
+      nextCall(incident.state, policy, store.config, now) ??
+      nextStatusEvent(incident.state, policy, now);
+    if (due === undefined) return;
+    yield due;
   }
 }

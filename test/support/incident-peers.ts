@@ -5,8 +5,11 @@ import { z } from 'zod';
 
 /** Receivers on loopback that check what they get as the real ones do, and fail on demand. */
 
-/** `status`: answers so. `cut`: takes the request in and hangs up without an answer. */
-export type Trouble = { status: number; retryAfter?: number } | 'cut' | undefined;
+/** `status`: answers so. `cut`: takes such a request in and hangs up without an answer. */
+export type Trouble =
+  | { status: number; retryAfter?: number }
+  | { cut: (request: Received) => boolean }
+  | undefined;
 
 export interface Received {
   method: string;
@@ -37,9 +40,9 @@ export async function httpPeer(handle: Handler): Promise<HttpPeer> {
     let text = '';
     for await (const chunk of request) text += String(chunk);
     const { trouble } = peer;
-    if (typeof trouble === 'object') {
-      const headers = trouble.retryAfter === undefined ? {} : { 'retry-after': trouble.retryAfter };
-      response.writeHead(trouble.status, headers).end('{"error":"in trouble"}');
+    if (trouble !== undefined && 'status' in trouble) {
+      if (trouble.retryAfter !== undefined) response.setHeader('retry-after', trouble.retryAfter);
+      response.writeHead(trouble.status).end('{"error":"in trouble"}');
       return;
     }
     const received: Received = {
@@ -51,7 +54,7 @@ export async function httpPeer(handle: Handler): Promise<HttpPeer> {
     const outcome = handle(received) ?? { status: 404, refused: `no ${received.path}` };
     if (outcome.refused === undefined) peer.received.push(received);
     else peer.refused.push(outcome.refused);
-    if (trouble === 'cut') {
+    if (trouble !== undefined && 'cut' in trouble && trouble.cut(received)) {
       request.socket.destroy();
       return;
     }
