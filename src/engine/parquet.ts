@@ -1,13 +1,13 @@
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Engine, literal, quoteName } from './session.js';
+import { type Engine, fileLiteral, literal, quoteName } from './session.js';
 
 /**
  * Parquet files as the source of a query. The `batch=` in a lake's paths is no column: without
  * saying so, the engine would add one.
  */
 export const parquetSource = (paths: readonly string[], options: readonly string[] = []): string =>
-  `read_parquet([${paths.map(literal).join(', ')}], ${['hive_partitioning = false', ...options].join(', ')})`;
+  `read_parquet([${paths.map(fileLiteral).join(', ')}], ${['hive_partitioning = false', ...options].join(', ')})`;
 
 export interface ParquetDescription {
   columns: { name: string; type: string }[];

@@ -49,6 +49,12 @@ export interface Engine {
 /** Quotes a string literal of the engine's SQL. */
 export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
+/**
+ * The path of one file that is read, as a literal: the readers of the engine take `*`, `?` and `[`
+ * for patterns, and would read the files of others in its place.
+ */
+export const fileLiteral = (path: string): string => literal(path.replaceAll(/[[*?]/g, '[$&]'));
+
 /** Quotes an identifier of the engine's SQL. */
 export const quoteName = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 

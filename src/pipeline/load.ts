@@ -12,7 +12,7 @@ import {
 } from '../database/partition.js';
 import { copyHeader, copyRow, copyTrailer } from '../engine/copy-binary.js';
 import { parquetSource } from '../engine/parquet.js';
-import { type Engine, literal } from '../engine/session.js';
+import { type Engine, fileLiteral } from '../engine/session.js';
 import type { ManifestTable, PublishedLayer } from '../lake/manifest.js';
 import { requireLayer } from '../lake/publish.js';
 import { loadLock } from '../privacy/database-eraser.js';
@@ -119,7 +119,7 @@ async function readOwners(
     path,
   );
   await engine.run(
-    `CREATE TABLE review_owner AS SELECT DISTINCT ON (review_id) * FROM read_csv(${literal(path)},
+    `CREATE TABLE review_owner AS SELECT DISTINCT ON (review_id) * FROM read_csv(${fileLiteral(path)},
        header = false, auto_detect = false, delim = ',', quote = '"', escape = '"', new_line = '\\n',
        nullstr = '', allow_quoted_nulls = false, columns = {'review_id': 'VARCHAR', 'customer_id': 'VARCHAR'})`,
   );

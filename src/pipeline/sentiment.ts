@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
-import { type Engine, literal } from '../engine/session.js';
+import { type Engine, fileLiteral } from '../engine/session.js';
 import { describeFileError } from '../system/files.js';
 import type { StageContext } from './stage.js';
 
@@ -45,7 +45,7 @@ export async function writeSentiment(
   await engine.run(
     `CREATE TABLE sentiment AS
      SELECT review_id, min(compound) AS compound
-     FROM read_csv(${literal(path)}, header = false, auto_detect = false, delim = ',', quote = '"', escape = '"',
+     FROM read_csv(${fileLiteral(path)}, header = false, auto_detect = false, delim = ',', quote = '"', escape = '"',
        columns = {'review_id': 'VARCHAR', 'compound': 'DOUBLE'})
      GROUP BY review_id`,
   );

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { describeParquet, parquetSource, writeParquet } from '../../src/engine/parquet.js';
 import { openEngine } from '../../src/engine/session.js';
 
 let scratch: string;
@@ -32,6 +33,24 @@ it('tells the reader of blobs that it was stopped while the reader was busy, and
     expect(unhandled).toEqual([]);
   } finally {
     process.off('unhandledRejection', note);
+    await engine.close();
+  }
+});
+
+it('reads the file that is named, whatever is in its name', async () => {
+  const { signal } = new AbortController();
+  const engine = await openEngine({ memoryLimit: '256MB', threads: 2, scratch, signal });
+  try {
+    const named = ['data[1].parquet', 'data1.parquet', 'd*.parquet', 'd?ta1.parquet'];
+    for (const [index, name] of named.entries())
+      await writeParquet(engine, `SELECT unnest(range(${index + 1})) AS n`, join(scratch, name));
+    for (const [index, name] of named.entries()) {
+      const path = join(scratch, name);
+      const [row] = await engine.rows(`SELECT count(*) AS rows FROM ${parquetSource([path])}`);
+      const { rows, ranges } = await describeParquet(engine, path, ['n']);
+      expect([row, rows, ranges.n?.max]).toEqual([{ rows: index + 1 }, index + 1, `${index}`]);
+    }
+  } finally {
     await engine.close();
   }
 });

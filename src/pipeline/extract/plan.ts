@@ -1,7 +1,7 @@
 import type { CatalogColumn, CatalogTable, StoredRelation } from '../../database/catalog.js';
 import type { DatabaseClient } from '../../database/client.js';
 import { quoteIdentifier, quoteTable } from '../../database/identifiers.js';
-import { literal, quoteName } from '../../engine/session.js';
+import { fileLiteral, literal, quoteName } from '../../engine/session.js';
 import {
   escapes as allEscapes,
   decimalMapping,
@@ -158,7 +158,7 @@ function reader(plan: TablePlan, chunk: ChunkSource, asRead: boolean): string {
   const columns = types.map((type, index) => `'${fieldName(index)}': '${type}'`).join(', ');
   // A buffer has to hold a row; small ones keep memory low, and every thread busy.
   const line = chunk.longestRow + 1024;
-  return `read_csv(${literal(chunk.path)}, auto_detect = false, header = false, delim = '\t',
+  return `read_csv(${fileLiteral(chunk.path)}, auto_detect = false, header = false, delim = '\t',
     quote = '', escape = '', new_line = '\\n', nullstr = '\\N', columns = {${columns}},
     max_line_size = ${line}, buffer_size = ${Math.max(bufferBytes, line * 2)})`;
 }
