@@ -8,6 +8,7 @@ import * as lake from './checks/lake.js';
 import * as logs from './checks/logs.js';
 import * as objects from './checks/objects.js';
 import * as operations from './checks/operations.js';
+import * as privacy from './checks/privacy.js';
 import * as relations from './checks/relations.js';
 import * as runs from './checks/runs.js';
 import * as server from './checks/server.js';
@@ -65,6 +66,7 @@ export const checks: readonly Check[] = [
   incidents.incidents,
   incidents.followUps,
   operations.journals,
+  privacy.requests,
 ];
 
 /** The named checks, in the catalogue’s order; all without a name. `CHECK_UNKNOWN` (exit 2). */

@@ -178,6 +178,8 @@ async function planObjects(
 async function retainedUntil({ lake }: DiscoveryWork, unit: LakeUnit): Promise<string | null> {
   const { key, versionId } = unit;
   if (versionId === undefined || lake.versions === undefined) return null;
+  // Where a present object has no version of its own, the bucket keeps none and locks nothing.
+  if (unit.present && versionId === 'null') return null;
   const kept = await lake.versions.retention(key, versionId);
   if (kept === undefined) return null;
   return 'until' in kept ? kept.until.toISOString() : 'legal hold';

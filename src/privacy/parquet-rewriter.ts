@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { parquetSource } from '../engine/parquet.js';
 import { type Engine, literal, quoteName } from '../engine/session.js';
 import { failed, refused } from '../system/errors.js';
+import { unwrittenExtras } from './parquet-extras.js';
 
 /** What a rewrite must leave as it is. */
 interface Form {
@@ -51,6 +52,9 @@ async function readForm(engine: Engine, path: string): Promise<Form | string> {
     return `its columns are compressed differently (${found.map(({ codec }) => codec).join(', ')})`;
   const codec = codecs[first?.codec ?? 'ZSTD'];
   if (codec === undefined) return `its codec ${first?.codec} cannot be written`;
+  const extras =
+    footer?.by?.startsWith('DuckDB') === true ? undefined : await unwrittenExtras(path);
+  if (extras !== undefined) return extras;
   const schema = await engine.rows<SchemaRow>(
     `SELECT name, type, type_length::INTEGER AS length, repetition_type AS repetition, num_children AS children,
             converted_type AS converted, scale, precision, field_id AS field, logical_type AS logical

@@ -31,6 +31,7 @@ const inputs: Record<string, object[]> = {
   's3-errors': [{}],
   'rotate-aws': [{}],
   'rotate-database': [{}],
+  'erase-person': [{ requestIds: ['DSR-1'] }],
 };
 
 describe('the runbooks that checks name', () => {

@@ -1,8 +1,11 @@
+import type { Lake } from '../../lake/lake.js';
+import { batchLeaseName } from '../../lake/layout.js';
 import type { Certificate } from '../../privacy/certificate.js';
 import type { Discovery } from '../../privacy/erasure-plan.js';
 import { normalForm } from '../../privacy/identifiers.js';
 import type { NewTombstone } from '../../privacy/suppression.js';
 import type { Verification } from '../../privacy/verify.js';
+import { throwIfAborted } from '../../system/errors.js';
 import type { Json, JsonObject } from '../engine/definition.js';
 import { readJournal } from '../engine/journal.js';
 import {
@@ -70,7 +73,34 @@ export async function suppressPeople(
       );
     }
   });
+  await waitForPublishers(context, lake);
   return { epoch, tombstones: count };
+}
+
+const pollMilliseconds = 200;
+
+/**
+ * Whoever works on a batch may have read the list before this erasure was on it. Each of them looks
+ * again before it lets its batch go; after that, nothing that was read before is published any more.
+ */
+async function waitForPublishers(context: EraseContext, lake: Lake): Promise<void> {
+  const { listLeases } = await import('../../lake/lease.js');
+  const { setTimeout: pause } = await import('node:timers/promises');
+  const working = async () => {
+    const leases = await listLeases(lake, context.services.now());
+    return leases
+      .filter(({ name, live }) => live && name.startsWith(batchLeaseName('')))
+      .map(({ name, acquiredAt }) => `${name} since ${acquiredAt.toISOString()}`);
+  };
+  const before = new Set(await working());
+  for (let said = false; ; said = true) {
+    const left = (await working()).filter((name) => before.has(name));
+    if (left.length === 0) return;
+    if (!said) context.output(`Waiting for ${left.join(', ')}.`);
+    await pause(pollMilliseconds, undefined, { signal: context.signal }).catch(() =>
+      throwIfAborted(context.signal),
+    );
+  }
 }
 
 /** Writes the certificates and closes the requests. */
