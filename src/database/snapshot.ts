@@ -134,6 +134,8 @@ class ExportedSnapshot implements Snapshot {
       return reader;
     } catch (error) {
       await reader.close();
+      // When its holder was lost the snapshot does not exist any more: that is the cause then.
+      await this.client.execute('SELECT 1');
       throw error;
     }
   }

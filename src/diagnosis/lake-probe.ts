@@ -3,6 +3,7 @@ import type { Key, Lake, Layer } from '../lake/lake.js';
 import type { LakeVersion } from '../lake/lake-versions.js';
 import { probeKey, probePrefix } from '../lake/layout.js';
 import { isOperatorError } from '../system/errors.js';
+import { mapParallel } from '../system/parallel.js';
 
 /** Where the pipeline writes. */
 export const writtenPlaces = ['bronze', 'silver', 'gold', 'logs'] as const;
@@ -33,10 +34,8 @@ export async function removeOldProbes(
   before: Date,
 ): Promise<void> {
   if (keys.length > 0) await lake.remove(keys);
-  await Promise.all(
-    writtenPlaces.map((place) =>
-      removeProbeVersions(lake, place, ({ modifiedAt }) => modifiedAt < before),
-    ),
+  await mapParallel(writtenPlaces, writtenPlaces.length, (place) =>
+    removeProbeVersions(lake, place, ({ modifiedAt }) => modifiedAt < before),
   );
 }
 

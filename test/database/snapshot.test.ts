@@ -109,6 +109,17 @@ describe('openSnapshot', () => {
     });
   });
 
+  it('says to a reader that comes after the holder was lost what was lost', async () => {
+    const snapshot = await take();
+    await client.query(
+      "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE 'reviewops extract snapshot%' AND datname = current_database()",
+    );
+    await expect(snapshot.openReader('test')).rejects.toMatchObject({
+      code: 'DATABASE_UNREACHABLE',
+    });
+    await snapshot.close();
+  });
+
   it('refuses a pooled endpoint, and says which to use', async () => {
     await expect(take({ ...database.target, endpoint: 'pooler' })).rejects.toMatchObject({
       code: 'ENDPOINT_POOLED',

@@ -29,6 +29,7 @@ const inputs: Record<string, object[]> = {
   'database-connection': [{}],
   'slow-at-peak': [{}],
   's3-errors': [{}],
+  'purge-logs': [{}],
   'rotate-aws': [{}],
   'rotate-database': [{}],
   'erase-person': [{ requestIds: ['DSR-1'] }],

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { probePlace, removeOldProbes, writtenPlaces } from '../../diagnosis/lake-probe.js';
 import { formatBytes, formatCount } from '../../system/duration.js';
 import { errorCode } from '../../system/errors.js';
+import { mapParallel } from '../../system/parallel.js';
 import { parseSize } from '../../system/size.js';
 import {
   type Check,
@@ -49,7 +50,8 @@ export const writable: Check = {
   run: async ({ lake: survey, now }) => {
     const { lake: store, abandonedProbes } = await survey();
     const started = performance.now();
-    await Promise.all(writtenPlaces.map((place) => probePlace(store, place)));
+    // All of them end before this does: a probe that goes on alone would be left behind.
+    await mapParallel(writtenPlaces, writtenPlaces.length, (place) => probePlace(store, place));
     const seconds = (performance.now() - started) / 1000;
     // Of checks that were killed between writing and deleting.
     await removeOldProbes(store, abandonedProbes, probesBelongUntil(now()));
