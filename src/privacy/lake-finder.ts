@@ -12,6 +12,7 @@ import type { JobContext } from '../system/progress.js';
 import { disposeAll, fetchUnits, type LakeUnit, listUnits, type UnitCopy } from './lake-units.js';
 import type { Domain, PrivacyModel } from './model.js';
 import type { Needles } from './needles.js';
+import { bySchema } from './parquet-groups.js';
 import { pseudonymDomain, rowCondition, type Shape, shapeOf, unclassifiedIn } from './shapes.js';
 import { globPattern, scanText, type TextResult, textFormat, textShape } from './text-files.js';
 import { isOwnDocument, wantedOf } from './wanted.js';
@@ -77,7 +78,6 @@ class LakeSearch {
   readonly #engine: Engine;
   readonly #scratch: string;
   readonly #others: LakeUnit[] = [];
-  readonly #columns = new Map<string, string[]>();
   readonly #findings: LakeFindings = {
     hits: [],
     filesScanned: 0,
@@ -227,8 +227,10 @@ class LakeSearch {
       this.#scratch,
     );
     try {
-      for (const same of await this.#bySchema(copies)) {
-        const columns = this.#columns.get(same.signature) ?? [];
+      const damaged = (copy: UnitCopy) =>
+        this.#unreadable(copy.unit, 'it is no whole Parquet file');
+      for (const same of await bySchema(this.#engine, copies, damaged)) {
+        const columns = same.columns.map(({ name }) => name);
         if (shape.rule !== undefined) {
           for (const name of unclassifiedIn(shape, columns)) {
             if (!this.#findings.unclassified.includes(name)) this.#findings.unclassified.push(name);
@@ -239,52 +241,6 @@ class LakeSearch {
     } finally {
       await disposeAll(copies);
     }
-  }
-
-  /** Files with the same columns together, so that one statement reads them all. */
-  async #bySchema(
-    copies: readonly UnitCopy[],
-  ): Promise<{ signature: string; copies: UnitCopy[] }[]> {
-    const byPath = new Map(copies.map((copy) => [copy.path, copy]));
-    const read = (paths: readonly string[]) =>
-      this.#engine.rows<{ file: string; signature: string }>(
-        `SELECT file_name AS file, md5(string_agg(concat_ws('|', name, type, converted_type, logical_type, repetition_type, num_children, scale, precision), ',' ORDER BY column_id)) AS signature
-         FROM parquet_schema([${paths.map(literal).join(', ')}]) WHERE column_id > 0 GROUP BY file_name`,
-      );
-    let rows: { file: string; signature: string }[] = [];
-    try {
-      rows = await read([...byPath.keys()]);
-    } catch (error) {
-      if (!isOperatorError(error) || error.code === 'INTERRUPTED') throw error;
-      // One of them is damaged: one by one, the others can still be read.
-      for (const copy of copies) {
-        try {
-          rows.push(...(await read([copy.path])));
-        } catch (damage) {
-          if (!isOperatorError(damage) || damage.code === 'INTERRUPTED') throw damage;
-          this.#unreadable(copy.unit, 'it is no whole Parquet file');
-        }
-      }
-    }
-    const groupsBySignature = new Map<string, UnitCopy[]>();
-    for (const { file, signature } of rows) {
-      const copy = byPath.get(file);
-      if (copy === undefined) continue;
-      const own = groupsBySignature.get(signature) ?? [];
-      groupsBySignature.set(signature, own);
-      own.push(copy);
-    }
-    for (const [signature, own] of groupsBySignature) {
-      if (this.#columns.has(signature) || own[0] === undefined) continue;
-      const found = await this.#engine.rows<{ name: string }>(
-        `SELECT column_name AS name FROM (DESCRIBE SELECT * FROM ${parquetSource([own[0].path])})`,
-      );
-      this.#columns.set(
-        signature,
-        found.map(({ name }) => name),
-      );
-    }
-    return [...groupsBySignature].map(([signature, own]) => ({ signature, copies: own }));
   }
 
   #unreadable(unit: LakeUnit, why: string): void {

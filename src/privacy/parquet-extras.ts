@@ -132,8 +132,10 @@ class Footer {
     if (kind === type.byte) this.#at += 1;
     else if (kind === type.i16 || kind === type.i32 || kind === type.i64) this.#varint();
     else if (kind === type.double) this.#at += 8;
-    else if (kind === type.binary) this.#at += this.#varint();
-    else if (kind === type.struct) this.struct({});
+    else if (kind === type.binary) {
+      const length = this.#varint();
+      this.#at += length;
+    } else if (kind === type.struct) this.struct({});
     else if (kind === type.list || kind === type.set) {
       const { count, kind: element } = this.#listHead();
       for (let index = 0; index < count; index += 1) this.#skipElement(element);

@@ -10,9 +10,18 @@ import { errorMessage, isOperatorError } from '../system/errors.js';
 import { classOf, layerRules, ruleOf } from './classification.js';
 import { conditionFor } from './database-finder.js';
 import { type DiscoveryWork, inDatabase } from './erasure-plan.js';
-import { disposeAll, fetchUnits, type LakeUnit, listUnits, unitName } from './lake-units.js';
+import type { LakeWork } from './lake-finder.js';
+import {
+  disposeAll,
+  fetchUnits,
+  type LakeUnit,
+  listUnits,
+  type UnitCopy,
+  unitName,
+} from './lake-units.js';
 import { type ModelTable, type PrivacyModel, readModel } from './model.js';
 import type { Needles } from './needles.js';
+import { bySchema, type SameColumns } from './parquet-groups.js';
 import { scanText, textFormat, textShape } from './text-files.js';
 import { isOwnDocument, type Wanted, wantedOf } from './wanted.js';
 
@@ -54,7 +63,7 @@ export async function verifyErasure(work: DiscoveryWork, needles: Needles): Prom
     await readStatistics(client, tables, wanted, result);
     return found;
   });
-  await readLake(work, model, needles, wanted, result);
+  await verifyLake(work, model, needles, wanted, result);
   return result;
 }
 
@@ -127,8 +136,32 @@ async function readStatistics(
   for (const { place } of rows) note(result.found, `pg_stats of ${place}`, 1);
 }
 
-async function readLake(
-  work: DiscoveryWork,
+/** Few texts are looked for one by one, which is much faster than a join. */
+const fewTexts = 20;
+
+const groupFiles = 2000;
+const groupBytes = 2e9;
+
+/** No more at once than the local disk should hold where the lake is not local. */
+function slices(units: readonly LakeUnit[]): LakeUnit[][] {
+  const all: LakeUnit[][] = [];
+  let bytes = 0;
+  for (const unit of units) {
+    const last = all.at(-1);
+    if (last === undefined || last.length >= groupFiles || bytes > groupBytes) {
+      all.push([unit]);
+      bytes = unit.bytes;
+    } else {
+      last.push(unit);
+      bytes += unit.bytes;
+    }
+  }
+  return all;
+}
+
+/** The part of the lake; see `verifyErasure`. */
+export async function verifyLake(
+  work: Omit<LakeWork, 'model'>,
   model: PrivacyModel,
   needles: Needles,
   wanted: Wanted,
@@ -148,12 +181,29 @@ async function readLake(
       }
     }
     const again = { config: work.config, wanted, result };
+    for (const [index, value] of wanted.within.entries()) {
+      if (index < fewTexts) await engine.run(`SET VARIABLE within_${index} = $1`, [value]);
+    }
     const all = await listUnits(work.lake);
     const units = all.filter(({ key }) => key.endsWith('.parquet'));
-    for (let at = 0; at < units.length; at += 500) {
-      const copies = await fetchUnits(work.lake, units.slice(at, at + 500), scratch);
+    const tables = new Map<string, LakeUnit[]>();
+    for (const unit of units) {
+      const place = tableOfKey(unit.key);
+      const name = place === undefined ? unit.key : `${place.layer}/${place.table}`;
+      const own = tables.get(name) ?? [];
+      tables.set(name, own);
+      own.push(unit);
+    }
+    const groups = [...tables.values()].flatMap((own) => slices(own));
+    for (const group of groups) {
+      const copies = await fetchUnits(work.lake, group, scratch);
       try {
-        for (const { unit, path } of copies) await readFileAgain(engine, unit, path, again);
+        const damaged = ({ unit }: UnitCopy) =>
+          result.unread.push({ place: unitName(unit), why: 'it is no whole Parquet file' });
+        for (const same of await bySchema(engine, copies, damaged)) {
+          await readFilesAgain(engine, same, again);
+        }
+        result.filesRead += copies.length;
       } finally {
         await disposeAll(copies);
       }
@@ -183,50 +233,67 @@ async function readLake(
   }
 }
 
-async function readFileAgain(
+interface Again {
+  config: Config;
+  wanted: Wanted;
+  result: Verification;
+}
+
+/** Reads files of the same table and columns in one statement; one by one when that fails. */
+async function readFilesAgain(
   engine: Engine,
-  unit: LakeUnit,
-  path: string,
-  { config, wanted: { within }, result }: { config: Config; wanted: Wanted; result: Verification },
+  { columns, copies }: SameColumns,
+  again: Again,
 ): Promise<void> {
-  const place = unitName(unit);
+  const { config, wanted, result } = again;
+  const texts = columns.filter(({ type }) => /VARCHAR|JSON|STRUCT|MAP|\[\]|BLOB/.test(type));
+  if (texts.length === 0) return;
+  const table = tableOfKey(copies[0]?.unit.key ?? '');
+  const rule =
+    table?.layer === 'bronze'
+      ? ruleOf(config, config.source.schema, table.table)
+      : layerRules[`${table?.layer}/${table?.table}`];
+  const ids = texts.filter(({ name }) => rule === undefined || comparesIds(classOf(rule, name)));
+  // Computed texts: no statistics of the file can let a part of it be skipped.
+  const as = ({ name, type }: { name: string; type: string }) =>
+    type === 'VARCHAR'
+      ? `lower(concat(${quoteName(name)}, ''))`
+      : `lower(concat(CAST(${quoteName(name)} AS VARCHAR), ''))`;
+  const whole =
+    ids.length === 0
+      ? 'false'
+      : anyOf(ids.map((column) => `${as(column)} IN (SELECT value FROM exact)`));
+  const part =
+    wanted.within.length === 0
+      ? 'false'
+      : anyOf(texts.map((column) => withinText(as(column), wanted)));
+  const byPath = new Map(copies.map((copy) => [copy.path, copy]));
   try {
-    const columns = await engine.rows<{ name: string; type: string }>(
-      `SELECT column_name AS name, column_type AS type FROM (DESCRIBE SELECT * FROM ${parquetSource([path])})`,
+    const rows = await engine.rows<{ file: string; found: number; mentioned: number }>(
+      `SELECT file, count(*) FILTER (WHERE whole) AS found, count(*) FILTER (WHERE part AND NOT whole) AS mentioned
+       FROM (SELECT "file name" AS file, ${whole} AS whole, ${part} AS part
+             FROM ${parquetSource([...byPath.keys()], ["filename = 'file name'"])})
+       WHERE whole OR part GROUP BY file`,
     );
-    const texts = columns.filter(({ type }) => /VARCHAR|JSON|STRUCT|MAP|\[\]|BLOB/.test(type));
-    const table = tableOfKey(unit.key);
-    const rule =
-      table?.layer === 'bronze'
-        ? ruleOf(config, config.source.schema, table.table)
-        : layerRules[`${table?.layer}/${table?.table}`];
-    const ids = texts.filter(({ name }) => rule === undefined || comparesIds(classOf(rule, name)));
-    result.filesRead += 1;
-    if (texts.length === 0) return;
-    // Computed texts: no statistics of the file can let a part of it be skipped.
-    const as = ({ name }: { name: string }) =>
-      `lower(concat(CAST(${quoteName(name)} AS VARCHAR), ''))`;
-    const whole =
-      ids.length === 0
-        ? 'false'
-        : anyOf(ids.map((column) => `${as(column)} IN (SELECT value FROM exact)`));
-    const part =
-      within.length === 0
-        ? 'false'
-        : anyOf(
-            texts.map(
-              (column) =>
-                `EXISTS (SELECT 1 FROM within WHERE contains(${as(column)}, within.value))`,
-            ),
-          );
-    const [row] = await engine.rows<{ found: number; mentioned: number }>(
-      `SELECT count(*) FILTER (WHERE whole) AS found, count(*) FILTER (WHERE part AND NOT whole) AS mentioned
-       FROM (SELECT ${whole} AS whole, ${part} AS part FROM ${parquetSource([path])})`,
-    );
-    note(result.found, place, row?.found ?? 0);
-    note(result.mentioned, place, row?.mentioned ?? 0);
+    for (const { file, found, mentioned } of rows) {
+      const copy = byPath.get(file);
+      if (copy === undefined) continue;
+      note(result.found, unitName(copy.unit), found);
+      note(result.mentioned, unitName(copy.unit), mentioned);
+    }
   } catch (error) {
     if (!isOperatorError(error) || error.code === 'INTERRUPTED') throw error;
-    result.unread.push({ place, why: errorMessage(error).split('\n')[0] ?? '' });
+    const [only, ...others] = copies;
+    if (only !== undefined && others.length === 0) {
+      const why = errorMessage(error).split('\n')[0] ?? '';
+      result.unread.push({ place: unitName(only.unit), why });
+      return;
+    }
+    for (const copy of copies) await readFilesAgain(engine, { columns, copies: [copy] }, again);
   }
 }
+
+const withinText = (text: string, { within }: Wanted): string =>
+  within.length > fewTexts
+    ? `EXISTS (SELECT 1 FROM within WHERE contains(${text}, within.value))`
+    : anyOf(within.map((_value, index) => `contains(${text}, getvariable('within_${index}'))`));

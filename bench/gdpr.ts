@@ -1,0 +1,283 @@
+// npm run bench:gdpr -- [--files N] [--rows N] [--megabytes N] [--people N] [--home DIR] [--write]
+import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
+import { loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { configSchema } from '../src/config/schema.js';
+import { parquetSource } from '../src/engine/parquet.js';
+import { type Engine, literal, openEngine } from '../src/engine/session.js';
+import { tableFileKey } from '../src/lake/layout.js';
+import { openLocalLake } from '../src/lake/local.js';
+import { ruleOf } from '../src/privacy/classification.js';
+import { findInLake, type LakeWork } from '../src/privacy/lake-finder.js';
+import type { PrivacyModel } from '../src/privacy/model.js';
+import { Needles } from '../src/privacy/needles.js';
+import { rewriteParquet } from '../src/privacy/parquet-rewriter.js';
+import { type Verification, verifyLake } from '../src/privacy/verify.js';
+import { wantedOf } from '../src/privacy/wanted.js';
+import {
+  bytes,
+  count,
+  machineFacts,
+  type Row,
+  ratioRow,
+  renderRows,
+  seconds,
+  writeSection,
+} from './report.js';
+import { median } from './statistics.js';
+
+const { values: given } = parseArgs({
+  options: {
+    files: { type: 'string', default: '10000' },
+    rows: { type: 'string', default: '2000' },
+    megabytes: { type: 'string', default: '1000' },
+    people: { type: 'string', default: '1000' },
+    home: { type: 'string' },
+    write: { type: 'boolean', default: false },
+  },
+});
+const files = Number(given.files);
+const rowsPerFile = Number(given.rows);
+const people = Number(given.people);
+const repetitions = 3;
+
+const config = configSchema.parse({});
+const signal = new AbortController().signal;
+const pseudonymKey = Buffer.from('a key of the bench, long enough');
+
+const tell = (text: string): void => {
+  process.stderr.write(`${text}\n`);
+};
+
+/** What the catalog of the default schema would say of reviews. */
+const rule = ruleOf(config, 'amazon', 'review');
+const model: PrivacyModel = {
+  unclassified: [],
+  tables: [
+    {
+      id: 'amazon.review',
+      schema: 'amazon',
+      name: 'review',
+      kind: 'table',
+      columns: [],
+      primaryKey: ['review_id'],
+      rule,
+      rows: 'delete',
+      owning: [{ column: 'customer_id', domain: 'customer', via: 'customer' }],
+      provides: [{ column: 'review_id', domain: 'amazon.review.review_id' }],
+      parents: [],
+    },
+  ],
+};
+
+const review = (from: string): string =>
+  `SELECT 'R' || i AS review_id, 'C' || (hash(i) % 2000000) AS customer_id, 'Title ' || i AS title,
+          'Review number ' || i || ' of something that was bought, with a text as long as most are: '
+            || repeat('it does what it should, and ', (i % 4)::INTEGER) || md5(i::VARCHAR) AS body,
+          (i % 5 + 1)::SMALLINT AS rating, i % 2 = 0 AS verified_purchase, (i % 30)::INTEGER AS helpful_votes,
+          TIMESTAMPTZ '2025-01-01' + to_seconds(i % 30000000) AS created_at
+   FROM ${from}`;
+
+const written = 'FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 3000';
+const batches = 20;
+
+/** A lake of many files, three of which hold one person. */
+async function makeLake(engine: Engine, root: string): Promise<string[]> {
+  const paths: string[] = [];
+  const parts = Math.ceil(files / batches);
+  for (let file = 0; file < files; file += 1) {
+    const batchId = `202601${String(1 + (file % batches)).padStart(2, '0')}_000000`;
+    const part = Math.floor(file / batches);
+    const path = join(
+      root,
+      tableFileKey('bronze', batchId, 'review', { part, parts: parts + 1, generation: 1 }),
+    );
+    if (part === 0) await mkdir(join(path, '..'), { recursive: true });
+    const from = file * rowsPerFile;
+    const holds = file % Math.ceil(files / 3) === 1;
+    const rows = review(`range(${from}, ${from + rowsPerFile}) AS t (i)`);
+    const one = holds
+      ? `SELECT * REPLACE (CASE WHEN review_id = 'R${from + 7}' THEN 'person@example.org/1' ELSE customer_id END AS customer_id) FROM (${rows})`
+      : rows;
+    await engine.run(`COPY (${one}) TO ${literal(path)} (${written})`);
+    paths.push(path);
+    if (file % 2000 === 1999) tell(`${file + 1} files`);
+  }
+  return paths;
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const times: number[] = [];
+  for (let round = 0; round < repetitions; round += 1) {
+    const started = performance.now();
+    await work();
+    times.push((performance.now() - started) / 1000);
+  }
+  return median(times);
+}
+
+/** The largest resident set while the work runs, in bytes. */
+async function watched(work: () => Promise<void>): Promise<{ seconds: number; peak: number }> {
+  let peak = 0;
+  const look = () => {
+    peak = Math.max(peak, process.memoryUsage().rss);
+  };
+  const timer = setInterval(look, 50);
+  const started = performance.now();
+  try {
+    await work();
+  } finally {
+    clearInterval(timer);
+  }
+  look();
+  return { seconds: (performance.now() - started) / 1000, peak };
+}
+
+const target = (name: string, value: number, limit: number, baseline: string): Row => ({
+  name,
+  ours: seconds(value),
+  baseline,
+  target: `≤ ${limit} s`,
+  met: value <= limit,
+});
+
+async function measureAll(root: string): Promise<Row[]> {
+  const engine = await openEngine({ memoryLimit: '1GB', threads: 2, scratch: root, signal });
+  const home = join(root, 'lake');
+  const work: LakeWork = {
+    lake: openLocalLake(home),
+    config,
+    model,
+    pseudonymKey,
+    scratch: root,
+    job: { signal, report: () => undefined },
+  };
+  tell(`Making ${count(files)} files of ${count(rowsPerFile)} rows`);
+  const paths = await makeLake(engine, home);
+  const person = new Needles();
+  person.add('customer', ['person@example.org/1']);
+  person.add('mention', ['person@example.org']);
+  const many = new Needles();
+  many.add(
+    'customer',
+    Array.from({ length: people }, (_, index) => `C${index * 7}`),
+  );
+  tell('Finding');
+  const raw = await timed(() =>
+    engine.rows(
+      `SELECT count(*) FROM ${parquetSource(paths)} WHERE customer_id = 'person@example.org/1'`,
+    ),
+  );
+  const rawText = await timed(() =>
+    engine.rows(
+      `SELECT count(*) FROM ${parquetSource(paths)} WHERE contains(body, 'person@example.org')`,
+    ),
+  );
+  let hits = 0;
+  const one = await timed(async () => {
+    hits = (await findInLake(work, person.copy())).hits.length;
+  });
+  if (hits !== 3) throw new Error(`The person was found in ${hits} files, not in 3.`);
+  const thousand = await timed(() => findInLake(work, many.copy()));
+  const again = await timed(async () => {
+    const result: Verification = {
+      found: [],
+      mentioned: [],
+      unread: [],
+      tablesRead: 0,
+      filesRead: 0,
+    };
+    await verifyLake(work, model, person, wantedOf(person, pseudonymKey), result);
+    if (result.found.length !== 3) throw new Error('Reading again does not find the person.');
+  });
+  const rewriting = await rewriteLarge(engine, root);
+  await engine.close();
+  const rows = files * rowsPerFile;
+  return [
+    target(
+      `find a person in ${count(files)} files, ${count(rows)} rows`,
+      one,
+      5,
+      `${seconds(raw)} (raw scan)`,
+    ),
+    target(
+      'find with free text (all texts read again)',
+      again,
+      8,
+      `${seconds(rawText)} (raw scan of one text)`,
+    ),
+    ratioRow(
+      `find ${count(people)} people in one pass`,
+      thousand,
+      { seconds: one, what: 'one person' },
+      2,
+    ),
+    ...rewriting,
+  ];
+}
+
+async function rewriteLarge(engine: Engine, root: string): Promise<Row[]> {
+  const wanted = Number(given.megabytes) * 1e6;
+  const from = join(root, 'large.parquet');
+  // About 90 compressed bytes a row.
+  tell(`Making a file of ${bytes(wanted)}`);
+  await engine.run(
+    `COPY (${review(`range(${Math.round(wanted / 62)}) AS t (i)`)}) TO ${literal(from)} (${written})`,
+  );
+  const { size } = await stat(from);
+  const [found] = await engine.rows<{ rows: number }>(
+    `SELECT count(*) AS rows FROM ${parquetSource([from])} WHERE customer_id = 'C42'`,
+  );
+  await engine.run('SET preserve_insertion_order = true');
+  tell('Rewriting it');
+  const { seconds: taken, peak } = await watched(async () => {
+    await rewriteParquet(engine, {
+      from,
+      to: join(root, 'rewritten.parquet'),
+      condition: "customer_id IN ('C42')",
+      redact: undefined,
+      rows: found?.rows ?? 0,
+    });
+  });
+  const copied = await watched(() =>
+    engine.run(
+      `COPY (SELECT * FROM ${parquetSource([from])}) TO ${literal(join(root, 'copy.parquet'))} (${written})`,
+    ),
+  );
+  const rate = size / 1e6 / taken;
+  return [
+    {
+      name: `rewrite ${bytes(size)}, compared value by value`,
+      ours: `${rate.toFixed(0)} MB/s`,
+      baseline: `${(size / 1e6 / copied.seconds).toFixed(0)} MB/s (plain copy)`,
+      target: '≥ 60 MB/s',
+      met: rate >= 60,
+    },
+    {
+      name: 'memory of that',
+      ours: bytes(peak),
+      baseline: `${bytes(copied.peak)} (plain copy)`,
+      target: '≤ 1.5 GB',
+      met: peak <= 1.5e9,
+    },
+  ];
+}
+
+const root = await mkdtemp(join(given.home ?? tmpdir(), 'reviewops-gdpr-'));
+try {
+  const rows = await measureAll(root);
+  const text = renderRows(rows);
+  process.stdout.write(`${text}\n`);
+  const load = loadavg()[0]?.toFixed(1);
+  if (given.write) {
+    writeSection(
+      'gdpr',
+      'Erasing a person (npm run bench:gdpr)',
+      `${machineFacts()}, load ${load}\n\n${text}`,
+    );
+  }
+  process.exitCode = rows.every(({ met }) => met !== false) ? 0 : 1;
+} finally {
+  await rm(root, { recursive: true, force: true });
+}
