@@ -30,7 +30,11 @@ const long = [
   'test/e2e/lake.test.ts',
   'test/e2e/health.test.ts',
   'test/e2e/maintenance.test.ts',
+  'test/e2e/pipeline-kills.test.ts',
+  'test/e2e/runbook.test.ts',
   'test/e2e/runbook-repairs.test.ts',
+  'test/runbooks/corrupt-batch.test.ts',
+  'test/runbooks/gold-incomplete.test.ts',
   'test/e2e/tui-terminal.test.ts',
   'test/e2e/tui-walks.test.ts',
 ];
