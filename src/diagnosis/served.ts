@@ -5,7 +5,7 @@ import type { DatabaseClient } from '../database/client.js';
 import { copyToFile } from '../database/copy.js';
 import { quoteIdentifier, quoteTable } from '../database/identifiers.js';
 import { parquetSource } from '../engine/parquet.js';
-import { type Engine, literal } from '../engine/session.js';
+import { type Engine, fileLiteral } from '../engine/session.js';
 import type { BatchDetails } from '../lake/batches.js';
 import type { Lake } from '../lake/lake.js';
 import { fetchLayerFiles } from '../pipeline/layer-files.js';
@@ -97,7 +97,7 @@ async function readIds(
   const path = join(scratch, `${name}.csv`);
   await copyToFile(client, `COPY (${query}) TO STDOUT (FORMAT csv)`, path);
   await engine.run(
-    `CREATE OR REPLACE TABLE ${name} AS SELECT * FROM read_csv(${literal(path)}, header = false,
+    `CREATE OR REPLACE TABLE ${name} AS SELECT * FROM read_csv(${fileLiteral(path)}, header = false,
        auto_detect = false, delim = ',', quote = '"', escape = '"', new_line = '\\n', nullstr = '',
        allow_quoted_nulls = false, columns = {'review_id': 'VARCHAR', 'product_id': 'VARCHAR'})`,
   );

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { type DatabaseClient, withClient } from '../database/client.js';
 import { quoteTable } from '../database/identifiers.js';
-import { type Engine, literal } from '../engine/session.js';
+import { type Engine, fileLiteral, literal } from '../engine/session.js';
 import type { Catalog } from './catalog.js';
 import type { ImportFormat, SourcePlan } from './detect.js';
 import type { FramedFile } from './frame.js';
@@ -103,7 +103,7 @@ async function collectRejects(work: FramedImport, client: DatabaseClient): Promi
     ),
   );
   await engine.run(
-    `INSERT INTO ${rejectsTable} SELECT * FROM read_csv(${literal(refused)}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"', parallel = false, columns = {'file': 'INTEGER', 'line': 'BIGINT', 'rule': 'VARCHAR', 'reason': 'VARCHAR'})`,
+    `INSERT INTO ${rejectsTable} SELECT * FROM read_csv(${fileLiteral(refused)}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"', parallel = false, columns = {'file': 'INTEGER', 'line': 'BIGINT', 'rule': 'VARCHAR', 'reason': 'VARCHAR'})`,
   );
   for (const [index, file] of framed.entries()) {
     const found = `${rejectsTable} WHERE file = ${index}`;

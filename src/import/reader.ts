@@ -1,4 +1,4 @@
-import { literal, quoteName } from '../engine/session.js';
+import { fileLiteral, literal, quoteName } from '../engine/session.js';
 import type { FramedFile } from './frame.js';
 import { maximumRecordBytes } from './framer.js';
 
@@ -18,7 +18,7 @@ export function readFramed(file: FramedFile): string {
   // Quotes are doubled in the canonical form.
   const longest = 2 * maximumRecordBytes + 1024;
   // Not in parallel: a scan that starts inside a quoted field has to guess.
-  return `read_csv(${literal(file.canonical)}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"', new_line = '\\n', nullstr = '', allow_quoted_nulls = false, strict_mode = true, parallel = false, max_line_size = ${longest}, buffer_size = ${longest * 4}, columns = {${columns.join(', ')}})`;
+  return `read_csv(${fileLiteral(file.canonical)}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"', new_line = '\\n', nullstr = '', allow_quoted_nulls = false, strict_mode = true, parallel = false, max_line_size = ${longest}, buffer_size = ${longest * 4}, columns = {${columns.join(', ')}})`;
 }
 
 /** The struct of a record's source columns; '' is NULL, as is a column the source lacks. */
