@@ -26,7 +26,7 @@ export function reportCsv({ incidents }: MonthlyReport): string {
       one.summary,
     ].map(csvField),
   );
-  return `${[head, ...rows].map((row) => row.join(',')).join('\r\n')}\r\n`;
+  return `${[head, ...rows].map((row) => row.join(',')).join('\n')}\n`;
 }
 
 export const duration = (seconds: number | null): string =>

@@ -156,7 +156,7 @@ describe('the report of a month', () => {
     expect(errors).toEqual([]);
     expect(tree.getElementsByTagName('svg').length).toBe(4);
 
-    const [, line = ''] = reportCsv(report).split('\r\n');
+    const [, line = ''] = reportCsv(report).split('\n');
     expect(line).toMatch(/^\d+,P1,resolved,2027-02-03T00:00:00.000Z,600,7200,false,/);
   });
 
