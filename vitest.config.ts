@@ -16,6 +16,7 @@ const long = [
   'test/import/atomic.test.ts',
   'test/import/real-files.test.ts',
   'test/incidents/volume.test.ts',
+  'test/incidents/weeks.test.ts',
   'test/runbooks/engine/crash.test.ts',
   'test/runbooks/maintenance-crash.test.ts',
   'test/runbooks/repair-crashes.test.ts',

@@ -17,8 +17,9 @@ import {
   type IncidentStore,
   inTransaction,
   lockIncident,
-  readIncident,
+  readIncidents,
 } from './store.js';
+import type { IncidentState } from './timeline.js';
 import { jiraTracker } from './trackers/jira.js';
 import { linearTracker } from './trackers/linear.js';
 import { notionTracker } from './trackers/notion.js';
@@ -117,10 +118,15 @@ export async function sendDue(
     const me = randomUUID();
     const rows = await claim(store, me);
     if (rows.length === 0) break;
+    const tickets = rows.filter(({ channel }) => channel.startsWith(trackerPrefix));
+    const ids = [...new Set(tickets.map(({ incident_id: id }) => id))];
+    const states = new Map(
+      (await readIncidents(store.client, ids)).map(({ id, state }) => [id, state]),
+    );
     const outcomes = await Promise.all(
       rows.map(async (row) => ({
         row,
-        outcome: await attempt(store, outlets, row, options.signal),
+        outcome: await attempt(outlets, row, states.get(row.incident_id), options.signal),
       })),
     );
     for (const { row, outcome } of outcomes) await settle(store, row, me, outcome, total);
@@ -149,9 +155,9 @@ const claim = ({ client, now }: IncidentStore, me: string): Promise<Row[]> =>
 type Attempt = { reference: string | null; remote?: Remote } | SendFailure;
 
 async function attempt(
-  store: IncidentStore,
   { channels, trackers }: Outlets,
   { channel, payload, incident_id: id }: Row,
+  state: IncidentState | undefined,
   signal: AbortSignal,
 ): Promise<Attempt> {
   try {
@@ -159,8 +165,7 @@ async function attempt(
       const name = channel.slice(trackerPrefix.length);
       const tracker = trackers.get(name);
       if (tracker === undefined) throw gone(name);
-      const { state } = await readIncident(store.client, id);
-      const known = state.links.find((link) => link.tracker === name)?.id;
+      const known = state?.links.find((link) => link.tracker === name)?.id;
       const remote = await bringInLine(tracker, payload as TicketUpdate, known, signal);
       return { reference: remote.id, ...(known === undefined ? { remote } : {}) };
     }
