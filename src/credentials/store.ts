@@ -80,6 +80,18 @@ export async function lacking(
   return ids;
 }
 
+/** Sinks that can be read and have something staged under these names. */
+export async function stagedIn(
+  sinks: readonly Sink[],
+  names: readonly string[],
+): Promise<string[]> {
+  const ids: string[] = [];
+  for (const sink of sinks) {
+    if (sink.readable && (await sink.staged(names)) !== undefined) ids.push(sink.id);
+  }
+  return ids;
+}
+
 /**
  * What consumers get now: the same from every sink that can be read; undefined when none holds it.
  *

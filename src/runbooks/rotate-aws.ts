@@ -15,6 +15,7 @@ import {
   verifyCreated,
   verifyDeactivated,
   verifyDeleted,
+  verifyUncreated,
 } from './support/rotate-aws.js';
 import {
   checkSinks,
@@ -22,9 +23,11 @@ import {
   finish,
   undoCutOver,
   undoStore,
+  verifyCutBack,
   verifyCutOver,
   verifyFinished,
   verifyStored,
+  verifyUnstored,
 } from './support/rotation-sinks.js';
 
 const kind = 'aws';
@@ -113,6 +116,7 @@ export default defineRunbook({
       run: createKey,
       verify: verifyCreated,
       undo: undoCreate,
+      undone: verifyUncreated,
     },
     {
       kind: 'act',
@@ -123,6 +127,7 @@ export default defineRunbook({
       run: storeKey,
       verify: (context) => verifyStored(context, kind),
       undo: (context) => undoStore(context, kind),
+      undone: (context) => verifyUnstored(context, kind),
     },
     {
       kind: 'check',
@@ -144,6 +149,7 @@ export default defineRunbook({
       run: (context) => cutOver(context, kind),
       verify: (context) => verifyCutOver(context, kind),
       undo: (context) => undoCutOver(context, kind),
+      undone: (context) => verifyCutBack(context, kind),
     },
     {
       kind: 'wait',

@@ -24,9 +24,11 @@ import {
   finish,
   undoCutOver,
   undoStore,
+  verifyCutBack,
   verifyCutOver,
   verifyFinished,
   verifyStored,
+  verifyUnstored,
 } from './support/rotation-sinks.js';
 
 const kind = 'database';
@@ -112,6 +114,7 @@ export default defineRunbook({
       run: prepare,
       verify: verifyPrepared,
       undo: undoPrepare,
+      undone: (context) => verifyFinished(context, kind),
     },
     {
       kind: 'act',
@@ -132,6 +135,7 @@ export default defineRunbook({
       run: store,
       verify: (context) => verifyStored(context, kind),
       undo: (context) => undoStore(context, kind),
+      undone: (context) => verifyUnstored(context, kind),
     },
     {
       kind: 'check',
@@ -151,6 +155,7 @@ export default defineRunbook({
       run: (context) => cutOver(context, kind),
       verify: (context) => verifyCutOver(context, kind),
       undo: (context) => undoCutOver(context, kind),
+      undone: (context) => verifyCutBack(context, kind),
     },
     {
       kind: 'wait',

@@ -13,6 +13,8 @@ import {
   undoSwitch,
   verifyRehearsed,
   verifySwitched,
+  verifySwitchedBack,
+  verifyUnrehearsed,
 } from './support/rotate-password.js';
 import { checkSinks, finish, verifyFinished } from './support/rotation-sinks.js';
 
@@ -88,6 +90,7 @@ export default defineRunbook({
       run: rehearse,
       verify: verifyRehearsed,
       undo: undoRehearse,
+      undone: verifyUnrehearsed,
     },
     {
       kind: 'act',
@@ -99,6 +102,7 @@ export default defineRunbook({
       run: switchPassword,
       verify: verifySwitched,
       undo: undoSwitch,
+      undone: verifySwitchedBack,
     },
     {
       kind: 'act',

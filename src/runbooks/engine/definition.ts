@@ -141,6 +141,12 @@ export interface ActStep<Input> extends StepBase<Input> {
   verify: (context: StepContext<Input>) => Promise<Verified>;
   /** Takes the effect back, when a person asks for it; never by itself. */
   undo?: (context: StepContext<Input>) => Promise<void>;
+  /**
+   * Probes reality for the effect being gone (`done`), after `undo`. Needed where `verify` fails
+   * already when half of the effect is missing, or asks a record that `undo` removes. Default:
+   * `verify` does not hold any more.
+   */
+  undone?: (context: StepContext<Input>) => Promise<Verified>;
 }
 
 export interface ManualStep<Input> extends StepBase<Input> {

@@ -1,14 +1,16 @@
-import { ExitCode, OperatorError, refused } from '../../system/errors.js';
-import type { ActStep, Inputs } from './definition.js';
+import { ExitCode, errorMessage, failed, OperatorError, refused } from '../../system/errors.js';
+import type { ActStep, Inputs, Verified } from './definition.js';
 import { Ending } from './ending.js';
 import { withinLimit } from './limits.js';
 import type { StepHost } from './step-host.js';
 import { requireWindow } from './windows.js';
 
 /**
- * Takes back what the acts of a run have done, last first, after a person has said yes. Always
- * throws the end of the run: `aborted`, with exit code 0, when all of it was taken back.
+ * Takes back what the acts of a run have done, last first, after a person has said yes, and looks
+ * after each whether it is gone. Always throws the end of the run: `aborted`, with exit code 0, when
+ * all of it was seen to be taken back.
  *
+ * @throws UNDO_NOT_VERIFIED (exit 4) when the effect of one is still there; those before it stay
  * @throws UNDO_IMPOSSIBLE (exit 3) when one of the acts cannot be undone; nothing was changed then
  */
 export async function undoActs(host: StepHost, signal: AbortSignal): Promise<never> {
@@ -21,17 +23,54 @@ export async function undoActs(host: StepHost, signal: AbortSignal): Promise<nev
   const { config, now } = options.services;
   requireWindow(config.maintenanceWindows, runbook.id, now());
   for (const act of acts) {
-    await host.record({ type: 'act.undoing', step: act.id });
-    await withinLimit(act, signal, async (limited) =>
-      act.undo?.(host.context(act, limited, 'write')),
-    );
-    await host.record({ type: 'act.undone', step: act.id });
+    await undoAct(act, host, signal);
   }
   const names = acts.map(({ id }) => id).join(', ');
   throw new Ending(
     'aborted',
     new OperatorError('RUN_UNDONE', ExitCode.done, `Undone on request: ${names}.`),
   );
+}
+
+async function undoAct(act: ActStep<Inputs>, host: StepHost, signal: AbortSignal): Promise<void> {
+  const { id } = act;
+  const startedAt = performance.now();
+  await host.record({ type: 'act.undoing', step: id });
+  try {
+    await withinLimit(act, signal, async (limited) => {
+      await act.undo?.(host.context(act, limited, 'write'));
+      const { done, summary } = await seenGone(act, host, limited);
+      if (done) return;
+      throw failed(
+        'UNDO_NOT_VERIFIED',
+        `Step ${id} was undone, but what it did is not gone: ${summary}`,
+        { hint: `Find out what keeps it, then: ${host.resumeCommand} --undo` },
+      );
+    });
+  } catch (error) {
+    if (!signal.aborted) {
+      const seconds = (performance.now() - startedAt) / 1000;
+      const summary = `Not undone: ${errorMessage(error)}`;
+      await host.record({
+        type: 'step.finished',
+        result: { id, kind: 'act', state: 'failed', seconds, summary },
+      });
+    }
+    throw error;
+  }
+  await host.record({ type: 'act.undone', step: id });
+}
+
+/** Whether the effect of an act is gone: seen in reality, as its being there was. */
+async function seenGone(
+  act: ActStep<Inputs>,
+  host: StepHost,
+  signal: AbortSignal,
+): Promise<Verified> {
+  const context = host.context(act, signal, 'read');
+  if (act.undone !== undefined) return act.undone(context);
+  const { done, summary } = await act.verify(context);
+  return { done: !done, summary };
 }
 
 function requireUndo(acts: readonly ActStep<Inputs>[]): void {

@@ -88,17 +88,25 @@ async function removeOrphan(context: AnyContext, keys: UserKeys, id: string): Pr
   await keys.remove(id);
 }
 
-/** How long a key may take to appear in the list, in seconds. */
+/** How long a key may take to appear in the list, or to be gone from it, in seconds. */
 const listSeconds = 30;
 
-async function isListed(keys: UserKeys, id: string, signal: AbortSignal): Promise<boolean> {
+/** Whether the list comes to be as it should, which may take a while. */
+async function comesToList(
+  keys: UserKeys,
+  expected: (ids: readonly string[]) => boolean,
+  signal: AbortSignal,
+): Promise<boolean> {
   const until = performance.now() + listSeconds * 1000;
   for (let pause = 100; ; pause = Math.min(pause * 2, 3000)) {
-    if ((await keys.list()).some((key) => key.id === id)) return true;
+    if (expected((await keys.list()).map(({ id }) => id))) return true;
     if (performance.now() > until) return false;
     await delay(pause, undefined, { signal }).catch(() => throwIfAborted(signal));
   }
 }
+
+const isListed = (keys: UserKeys, id: string, signal: AbortSignal): Promise<boolean> =>
+  comesToList(keys, (ids) => ids.includes(id), signal);
 
 export async function createKey(context: AnyContext): Promise<JsonObject> {
   const { to } = await keyMade(context);
@@ -130,6 +138,19 @@ export async function undoCreate(context: AnyContext): Promise<void> {
     for (const { id } of await keys.list()) if (id !== from) await removeOrphan(context, keys, id);
   }
   await removeRotation(context.services.home, kind);
+}
+
+/** Whether the old key is alone again, as before: asked of IAM, since the record is gone. */
+export async function verifyUncreated(context: AnyContext): Promise<Verified> {
+  const { user, from } = planned(context);
+  const keys = await keysOf(context, user);
+  const done = await comesToList(keys, (ids) => ids.every((id) => id === from), context.signal);
+  return {
+    done,
+    summary: done
+      ? `${user} has no other key than ${from}.`
+      : `${user} still has another key than ${from}: aws iam list-access-keys --user-name ${user}`,
+  };
 }
 
 export const storeKey = async (context: AnyContext): Promise<JsonObject> =>

@@ -24,7 +24,13 @@ import type { Plan, PlanTarget } from '../engine/plan.js';
 import type { AnyContext } from './context.js';
 import { asItself, currentUrl, loginOptions, settingsOf, urlOf } from './database-logins.js';
 import { mustRotation, note, rotationOf, sinksOf, unnote } from './rotation.js';
-import { freshOf, requireNone } from './rotation-sinks.js';
+import {
+  freshOf,
+  requireNone,
+  verifyCutBack,
+  verifyFinished,
+  verifyUnstored,
+} from './rotation-sinks.js';
 import { hide, hideValues } from './secrets.js';
 
 const kind = 'database';
@@ -182,6 +188,11 @@ export async function undoRehearse(context: AnyContext): Promise<void> {
   await removeRotation(context.services.home, kind);
 }
 
+export async function verifyUnrehearsed(context: AnyContext): Promise<Verified> {
+  const kept = await verifyFinished(context, kind);
+  return kept.done ? verifyUnstored(context, kind) : kept;
+}
+
 /**
  * Changes password and sinks in one transaction: a sink that fails takes the password back, and the
  * gap is what lies between the sinks and the commit.
@@ -226,6 +237,15 @@ export async function undoSwitch(context: AnyContext): Promise<void> {
     requireNone(await restoreEverywhere(sinks, old));
   }
   await unnote(context, rotation, 'cutOver');
+}
+
+/** Whether the old password works again, and every sink hands it out. */
+export async function verifySwitchedBack(context: AnyContext): Promise<Verified> {
+  const { from, old } = await mustRotation(context, kind);
+  const works = await canLogIn(urlOf(context, old), loginOptions(context));
+  return works
+    ? verifyCutBack(context, kind)
+    : { done: false, summary: `${from} does not log in with the old password.` };
 }
 
 /** Has Neon reset the password, keeps it at once, and hands it out. */

@@ -9,6 +9,7 @@ import {
   lacking,
   promoteEverywhere,
   restoreEverywhere,
+  stagedIn,
   stageEverywhere,
   unstageEverywhere,
 } from '../../credentials/store.js';
@@ -94,6 +95,24 @@ export async function undoStore(context: AnyContext, kind: CredentialKind): Prom
   await unnote(context, rotation, 'stored');
 }
 
+/** Whether no sink that can be read has the new values staged: not even one of them. */
+export async function verifyUnstored(context: AnyContext, kind: CredentialKind): Promise<Verified> {
+  const left = await stagedIn(await sinksOf(context, kind), namesOf(context, kind));
+  return {
+    done: left.length === 0,
+    summary:
+      left.length === 0
+        ? 'No sink holds the new credential.'
+        : `The new credential is still staged in ${left.join(', ')}.`,
+  };
+}
+
+/** The names under which a credential is handed out. */
+const namesOf = ({ services }: AnyContext, kind: CredentialKind): string[] =>
+  kind === 'aws'
+    ? ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']
+    : [services.config.credentials.database.variable];
+
 export async function cutOver(context: AnyContext, kind: CredentialKind): Promise<JsonObject> {
   const rotation = await mustRotation(context, kind);
   const sinks = await sinksOf(context, kind);
@@ -123,6 +142,21 @@ export async function undoCutOver(context: AnyContext, kind: CredentialKind): Pr
   }
   requireNone(await restoreEverywhere(await sinksOf(context, kind), rotation.old));
   await unnote(context, rotation, 'cutOver');
+}
+
+/** Whether every sink that can be read hands out the old values again: one is not enough. */
+export async function verifyCutBack(context: AnyContext, kind: CredentialKind): Promise<Verified> {
+  const { from, old } = await mustRotation(context, kind);
+  const left = old === undefined ? [] : await lacking(await sinksOf(context, kind), 'current', old);
+  return {
+    done: old !== undefined && left.length === 0,
+    summary:
+      old === undefined
+        ? 'What the sinks held before is not known.'
+        : left.length === 0
+          ? `Every sink hands out ${from} again.`
+          : `${left.join(', ')} does not hand out ${from} again.`,
+  };
 }
 
 /** Sinks that no longer hand out the new values: nothing old is revoked while there are any. */

@@ -192,8 +192,19 @@ describe('no and Ctrl-C', () => {
   it('undo what was done when a person asks for it, last first, and only if all of it can be', async () => {
     const undone: string[] = [];
     const failing = (undoes: string[]) => {
+      const back: Record<string, () => Promise<unknown>> = {
+        remove: () => makeFiles(directory, ['a.old', 'b.old']),
+        note: () => rm(join(directory, 'note'), { force: true }),
+      };
       const undo = (id: string) =>
-        undoes.includes(id) ? { undo: async () => undone.push(id) } : {};
+        undoes.includes(id)
+          ? {
+              undo: async () => {
+                await back[id]?.();
+                undone.push(id);
+              },
+            }
+          : {};
       const run = async () => {
         throw failed('MADE_UP', 'It broke.');
       };
@@ -245,6 +256,62 @@ describe('no and Ctrl-C', () => {
     // The note was gone: it was left again, and not believed to be there.
     expect(await logOf(directory)).toEqual(['removed a.old', 'removed b.old', 'noted', 'noted']);
     await access(note);
+  });
+
+  it('an undo is believed only when its effect is seen to be gone', async () => {
+    const how = { works: false };
+    const note = join(directory, 'note');
+    const runbook = edited({
+      remove: { undo: async () => makeFiles(directory, ['a.old', 'b.old']) },
+      note: {
+        undo: async () => {
+          if (how.works) await rm(note, { force: true });
+        },
+      },
+      prove: { run: async () => ({ state: 'critical', summary: 'no' }) },
+    });
+    const { report } = await world.run(runbook, { directory });
+    const { report: lies } = await world.resume(runbook, report.runId, { undo: true });
+    expect(lies).toMatchObject({
+      state: 'failed',
+      exitCode: 4,
+      changed: true,
+      error: { code: 'UNDO_NOT_VERIFIED' },
+    });
+    expect(lies.reason).toContain('what it did is not gone: The note lies there.');
+    expect(lies.error?.hint).toContain(`reviewops runbook resume ${report.runId} --undo`);
+    const told = (await world.journal(report.runId)).map(({ event }) => event);
+    expect(told.some(({ type }) => type === 'act.undone')).toBe(false);
+    expect(told.at(-2)).toMatchObject({
+      type: 'step.finished',
+      result: { id: 'note', state: 'failed', summary: expect.stringMatching(/^Not undone: /) },
+    });
+    expect(told.at(-1)).toMatchObject({ type: 'run.finished', state: 'failed' });
+
+    how.works = true;
+    const { report: undone } = await world.resume(runbook, report.runId, { undo: true });
+    expect(undone).toMatchObject({ state: 'aborted', exitCode: 0 });
+    await expect(access(note)).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('an undo of which half is left is found by the probe of its definition', async () => {
+    const runbook = edited({
+      remove: {
+        // What `verify` saw is gone with the first file that is back.
+        undo: async () => makeFiles(directory, ['a.old']),
+        undone: async () => ({ done: false, summary: 'b.old is missing.' }),
+      },
+      note: {
+        run: async () => {
+          throw failed('MADE_UP', 'It broke.');
+        },
+        undo: async () => undefined,
+      },
+    });
+    const { report } = await world.run(runbook, { directory });
+    const { report: half } = await world.resume(runbook, report.runId, { undo: true });
+    expect(half).toMatchObject({ exitCode: 4, error: { code: 'UNDO_NOT_VERIFIED' } });
+    expect(half.reason).toContain('b.old is missing.');
   });
 
   it('what was undone as a whole needs a new plan and a new approval', async () => {
