@@ -101,7 +101,8 @@ async function readTable(
   note(result.mentioned, table.id, Number(row?.mentioned ?? 0));
 }
 
-const anyOf = (parts: readonly string[]): string => `(${parts.join(' OR ')})`;
+const anyOf = (parts: readonly string[]): string =>
+  parts.length === 0 ? 'false' : `(${parts.join(' OR ')})`;
 const isTextual = (type: string): boolean =>
   !/^(boolean|timestamp|date|time|double|real|bytea)/.test(type);
 
@@ -171,19 +172,14 @@ export async function verifyLake(
   const { memoryLimit, threads } = work.config.pipeline;
   const engine = await openEngine({ memoryLimit, threads, scratch, signal: work.job.signal });
   try {
-    await engine.run('CREATE TABLE exact (value VARCHAR)');
-    await engine.run('CREATE TABLE within (value VARCHAR)');
-    for (const [name, values] of Object.entries(wanted)) {
-      for (const value of values as string[]) {
-        await engine.run(`INSERT INTO ${name === 'exact' ? 'exact' : 'within'} VALUES ($1)`, [
-          value,
-        ]);
+    for (const name of ['ids', 'addresses', 'numbers'] as const) {
+      await engine.run(`CREATE TABLE ${name} (value VARCHAR)`);
+      for (const [index, value] of wanted[name].entries()) {
+        await engine.run(`INSERT INTO ${name} VALUES ($1)`, [value]);
+        if (index < fewTexts) await engine.run(`SET VARIABLE ${name}_${index} = $1`, [value]);
       }
     }
     const again = { config: work.config, wanted, result };
-    for (const [index, value] of wanted.within.entries()) {
-      if (index < fewTexts) await engine.run(`SET VARIABLE within_${index} = $1`, [value]);
-    }
     const all = await listUnits(work.lake);
     const units = all.filter(({ key }) => key.endsWith('.parquet'));
     const tables = new Map<string, LakeUnit[]>();
@@ -254,24 +250,16 @@ async function readFilesAgain(
       ? ruleOf(config, config.source.schema, table.table)
       : layerRules[`${table?.layer}/${table?.table}`];
   const ids = texts.filter(({ name }) => rule === undefined || comparesIds(classOf(rule, name)));
-  // Computed texts: no statistics of the file can let a part of it be skipped.
   const as = ({ name, type }: { name: string; type: string }) =>
-    type === 'VARCHAR'
-      ? `lower(concat(${quoteName(name)}, ''))`
-      : `lower(concat(CAST(${quoteName(name)} AS VARCHAR), ''))`;
-  const whole =
-    ids.length === 0
-      ? 'false'
-      : anyOf(ids.map((column) => `${as(column)} IN (SELECT value FROM exact)`));
-  const part =
-    wanted.within.length === 0
-      ? 'false'
-      : anyOf(texts.map((column) => withinText(as(column), wanted)));
+    type === 'VARCHAR' ? quoteName(name) : `CAST(${quoteName(name)} AS VARCHAR)`;
+  // Conditions on several columns at once: no statistics of the file let a part of it be skipped.
+  const whole = anyOf(ids.map((column) => wholeText(as(column), wanted)));
+  const part = anyOf(texts.map((column) => withinText(as(column), wanted)));
   const byPath = new Map(copies.map((copy) => [copy.path, copy]));
   try {
     const rows = await engine.rows<{ file: string; found: number; mentioned: number }>(
       `SELECT file, count(*) FILTER (WHERE whole) AS found, count(*) FILTER (WHERE part AND NOT whole) AS mentioned
-       FROM (SELECT "file name" AS file, ${whole} AS whole, ${part} AS part
+       FROM (SELECT "file name" AS file, coalesce(${whole}, false) AS whole, coalesce(${part}, false) AS part
              FROM ${parquetSource([...byPath.keys()], ["filename = 'file name'"])})
        WHERE whole OR part GROUP BY file`,
     );
@@ -293,7 +281,36 @@ async function readFilesAgain(
   }
 }
 
-const withinText = (text: string, { within }: Wanted): string =>
-  within.length > fewTexts
-    ? `EXISTS (SELECT 1 FROM within WHERE contains(${text}, within.value))`
-    : anyOf(within.map((_value, index) => `contains(${text}, getvariable('within_${index}'))`));
+const listOf = (name: 'ids' | 'addresses' | 'numbers', values: readonly string[]): string =>
+  values.length > fewTexts
+    ? `(SELECT value FROM ${name})`
+    : `(${values.map((_value, index) => `getvariable('${name}_${index}')`).join(', ')})`;
+
+/** Lower case takes longer than all else, and only texts with an @ hold an address. */
+const ofAddress = (text: string, condition: string): string =>
+  `CASE WHEN contains(${text}, '@') THEN ${condition} ELSE false END`;
+
+const wholeText = (text: string, { ids, addresses }: Wanted): string =>
+  anyOf([
+    ...(ids.length === 0 ? [] : [`${text} IN ${listOf('ids', ids)}`]),
+    ...(addresses.length === 0
+      ? []
+      : [ofAddress(text, `lower(${text}) IN ${listOf('addresses', addresses)}`)]),
+  ]);
+
+const withinText = (text: string, { addresses, numbers }: Wanted): string =>
+  anyOf([
+    ...(numbers.length === 0 ? [] : [containsOne(text, 'numbers', numbers)]),
+    ...(addresses.length === 0
+      ? []
+      : [ofAddress(text, containsOne(`lower(${text})`, 'addresses', addresses))]),
+  ]);
+
+const containsOne = (
+  text: string,
+  name: 'addresses' | 'numbers',
+  values: readonly string[],
+): string =>
+  values.length > fewTexts
+    ? `EXISTS (SELECT 1 FROM ${name} WHERE contains(${text}, ${name}.value))`
+    : anyOf(values.map((_value, index) => `contains(${text}, getvariable('${name}_${index}'))`));

@@ -7,24 +7,39 @@ import type { Needles } from './needles.js';
 /** Shorter texts are part of words that mean something else. */
 const shortestMention = 6;
 
-/** What names a person, in the form in which texts are compared. */
+/** What names a person, in the forms in which texts are compared. */
 export interface Wanted {
   /** Compared with whole values, lower case. */
   exact: string[];
   /** Looked for within texts, lower case. */
   within: string[];
+  /** Of `exact`: ids, numbers and pseudonyms as they are; case tells them apart. */
+  ids: string[];
+  /** Of both: e-mail addresses, lower case. */
+  addresses: string[];
+  /** Of `within`: what has no upper and lower case. */
+  numbers: string[];
 }
 
 export function wantedOf(needles: Needles, pseudonymKey: Uint8Array): Wanted {
-  const ids = ['customer', 'buyer'].flatMap((domain) => needles.of(domain));
-  const addresses = ['email', mentionDomain].flatMap((domain) => needles.of(domain));
+  const given = ['customer', 'buyer'].flatMap((domain) => needles.of(domain));
+  const mentioned = ['email', mentionDomain].flatMap((domain) => needles.of(domain));
   const pseudonyms = needles.of('customer').map((id) => pseudonym(id, pseudonymKey));
-  const lower = (values: readonly string[]) => [...new Set(values.map((one) => one.toLowerCase()))];
+  const distinct = (values: readonly string[]) => [...new Set(values)];
+  const lower = (values: readonly string[]) => distinct(values.map((one) => one.toLowerCase()));
+  const long = [...mentioned, ...pseudonyms].filter((text) => text.length >= shortestMention);
+  const isAddress = (text: string) => text.includes('@');
   return {
-    exact: lower([...ids, ...addresses, ...needles.of('phone'), ...pseudonyms]),
-    within: lower([
-      ...[...addresses, ...pseudonyms].filter((text) => text.length >= shortestMention),
+    exact: lower([...given, ...mentioned, ...needles.of('phone'), ...pseudonyms]),
+    within: lower(long),
+    ids: distinct([
+      ...given,
+      ...needles.of('phone'),
+      ...pseudonyms,
+      ...mentioned.filter((text) => !isAddress(text)),
     ]),
+    addresses: lower(mentioned.filter(isAddress)),
+    numbers: distinct(long.filter((text) => !isAddress(text))),
   };
 }
 
