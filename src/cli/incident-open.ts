@@ -1,3 +1,4 @@
+import type { CureOfIncident } from '../incidents/events.js';
 import type { IncidentRow } from '../incidents/read-model.js';
 import type { CommandContext } from './context.js';
 import { deliverIncidents } from './incident-signals.js';
@@ -9,6 +10,8 @@ export interface OpenRequest {
   batchId: string | undefined;
   cause: string | undefined;
   service: 'database' | 'etl' | undefined;
+  /** The runbook that cures it, where one is known. */
+  runbook?: CureOfIncident;
 }
 
 export interface Opened {
@@ -20,7 +23,7 @@ export interface Opened {
 /** Opens what a person reports. @throws SEVERITY_UNKNOWN (exit 2) */
 export async function openByHand(
   context: CommandContext,
-  { summary, severity, batchId, cause, service }: OpenRequest,
+  { summary, severity, batchId, cause, service, runbook }: OpenRequest,
 ): Promise<Opened> {
   const [{ parseSeverity }, { spoolSignal }, { rowOf }] = await Promise.all([
     import('../incidents/severity.js'),
@@ -35,6 +38,7 @@ export async function openByHand(
     ...(batchId === undefined ? {} : { batchId }),
     ...(cause === undefined ? {} : { cause }),
     ...(service === undefined ? {} : { service }),
+    ...(runbook === undefined ? {} : { runbook }),
   };
   const { id } = await spoolSignal(context.home, {
     at: context.now(),

@@ -5,6 +5,7 @@ const places: Record<Context, string> = {
   everywhere: 'Everywhere',
   home: 'On the first screen',
   list: 'In lists',
+  incident: 'On incidents',
   runbook: 'While a runbook is read',
   form: 'In the form of the inputs',
   run: 'While a run is shown',

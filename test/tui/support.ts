@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { defineRunbook, type Runbook } from '../../src/runbooks/engine/definition.js';
 import type { RunEvent } from '../../src/runbooks/engine/events.js';
 import type { Plan } from '../../src/runbooks/engine/plan.js';
+import type { RunReport } from '../../src/runbooks/engine/report.js';
+import { ExitCode, OperatorError } from '../../src/system/errors.js';
 import {
   begin,
   type Effect,
@@ -166,6 +168,24 @@ export const startedEvent: Extract<RunEvent, { type: 'run.started' }> = {
   dryRun: false,
   incident: null,
   tool: '0.0.0',
+};
+
+/** The sample as it ends when it fails. */
+export const report: RunReport = {
+  runId: startedEvent.runId,
+  runbook: sample.id,
+  state: 'failed',
+  exitCode: ExitCode.failed,
+  reason: 'The disk is full.',
+  error: new OperatorError('DISK_FULL', ExitCode.failed, 'The disk is full.'),
+  changed: false,
+  steps: [],
+  plan: null,
+  planHash: null,
+  branch: null,
+  reportFiles: null,
+  due: null,
+  resume: `reviewops runbook resume ${startedEvent.runId}`,
 };
 
 let ink: InkHost | undefined;

@@ -11,6 +11,7 @@ const names: Record<Screen['name'], string> = {
   run: 'Run',
   health: 'Health',
   incidents: 'Incidents',
+  incident: 'Incident',
   batches: 'Batches',
   batch: 'Batch',
   runs: 'Runs',
@@ -29,6 +30,10 @@ const tones: Record<Environment['kind'], Tone> = {
 function crumb(model: Model, screen: Screen): string {
   if (screen.name === 'runbook') return screen.runbook.id;
   if (screen.name === 'run') return `run ${model.run?.runbook.id ?? ''}`;
+  if (screen.name === 'incident') {
+    const id = model.stock.incident.value?.incidentId;
+    return id === undefined ? 'Incident' : `#${id}`;
+  }
   if (screen.name === 'batch') return model.stock.batch.value?.batchId ?? 'Batch';
   if (screen.name === 'journal') return model.stock.journal.value?.runId ?? 'Events';
   return names[screen.name];

@@ -67,6 +67,18 @@ const fetchers: Fetch = {
       listIncidents(store, { limit: mostIncidents });
     return (await withIncidents(context, list)).incidents;
   },
+  incident: async (context, id) => {
+    const [{ showIncident }, { incidentId, withIncidents }] = await Promise.all([
+      import('../../incidents/read-model.js'),
+      import('../../cli/incidents.js'),
+    ]);
+    return withIncidents(context, (store) => showIncident(store, incidentId(id)));
+  },
+  related: async (context, runId) => {
+    if (await isAbsent(context)) return { runId, incident: undefined };
+    const { findIncidentOfRun } = await import('../../cli/incident-of-run.js');
+    return { runId, incident: await findIncidentOfRun(context, runId) };
+  },
   batch: async (context, id) => {
     const { showBatch } = await import('../../lake/batches.js');
     return showBatch(await context.lake(), id, { now: context.now });

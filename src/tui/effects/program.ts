@@ -10,6 +10,7 @@ import {
 } from '../state/model.js';
 import { update } from '../state/update.js';
 import { cleanLines } from '../text.js';
+import { IncidentDriver } from './incident-driver.js';
 import { Loaders } from './loaders.js';
 import { RunDriver } from './run-driver.js';
 
@@ -52,6 +53,7 @@ export class Program {
   readonly #options: ProgramOptions;
   readonly #loaders: Loaders;
   readonly #driver: RunDriver;
+  readonly #incidents: IncidentDriver;
   #model: Model;
   #quiet: NodeJS.Timeout | undefined;
   #ticking: NodeJS.Timeout | undefined;
@@ -65,6 +67,7 @@ export class Program {
     const open = () => options.open((text) => this.#say(text));
     this.#loaders = new Loaders(this.post, open);
     this.#driver = new RunDriver(this.post, open, operator);
+    this.#incidents = new IncidentDriver(this.post, open);
   }
 
   get model(): Model {
@@ -119,6 +122,9 @@ export class Program {
       case 'answer':
         this.#driver.answer(effect.answer);
         return;
+      case 'incident':
+        this.#incidents.begin(effect);
+        return;
       case 'note':
         this.#driver.note(effect.text, effect.step);
         return;
@@ -155,7 +161,7 @@ export class Program {
     if (this.#leaving) return;
     this.#leaving = true;
     if (isRunning(this.#model)) this.#driver.stop();
-    void this.#driver.ended.then(() => {
+    void Promise.all([this.#driver.ended, this.#incidents.ended]).then(() => {
       clearInterval(this.#ticking);
       clearTimeout(this.#quiet);
       this.#options.face.close();

@@ -114,7 +114,11 @@ export class RunDriver {
       };
       const run =
         order.type === 'start'
-          ? startRun(runbook, order.input, { ...options, dryRun: order.dryRun })
+          ? startRun(runbook, order.input, {
+              ...options,
+              dryRun: order.dryRun,
+              ...(order.incident === undefined ? {} : { incident: order.incident }),
+            })
           : resumeRun(runbook, order.runId, { ...options, undo: order.undo });
       const report = await this.#follow(run);
       const { incident, input, dryRun } = startOf(

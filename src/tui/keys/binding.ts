@@ -3,6 +3,7 @@ export type Context =
   | 'everywhere'
   | 'home'
   | 'list'
+  | 'incident'
   | 'runbook'
   | 'form'
   | 'run'
@@ -49,6 +50,12 @@ export const actions = [
   'retry',
   'undo',
   'follow-branch',
+  'incident-of-run',
+  'acknowledge',
+  'incident-note',
+  'escalate',
+  'cure',
+  'post-mortem',
   'show-run',
   'go-home',
   'go-health',

@@ -38,6 +38,48 @@ export const screens: readonly Binding[] = [
   ...numbered('home', ['the system', 'the runbooks', 'unfinished runs', 'recent runs']),
 
   {
+    action: 'acknowledge',
+    context: 'incident',
+    keys: ['a'],
+    label: 'acknowledge',
+    description: 'Somebody works on the incident: stops the calls; asks first.',
+    commands: ['acknowledge', 'ack'],
+  },
+  {
+    action: 'incident-note',
+    context: 'incident',
+    keys: ['n'],
+    label: 'note',
+    description: 'Add a note to the incident.',
+    commands: ['note'],
+  },
+  {
+    action: 'cure',
+    context: 'incident',
+    keys: ['c'],
+    label: 'cure',
+    description:
+      'Open the runbook that cures the incident, with its inputs; the run belongs to it.',
+    commands: ['cure'],
+  },
+  {
+    action: 'post-mortem',
+    context: 'incident',
+    keys: ['p'],
+    label: 'post-mortem',
+    description: 'Write the post-mortem, as far as the log knows it, into a new file.',
+    commands: ['post-mortem', 'postmortem'],
+  },
+  {
+    action: 'escalate',
+    context: 'incident',
+    keys: ['E'],
+    label: 'escalate',
+    description: 'Call the next of the chain; asks first.',
+    commands: ['escalate'],
+  },
+
+  {
     action: 'retry',
     context: 'list',
     keys: ['r'],
@@ -74,6 +116,14 @@ export const screens: readonly Binding[] = [
     label: 'next runbook',
     description: 'Open the runbook that the evidence leads to.',
     commands: ['branch', 'next'],
+  },
+  {
+    action: 'incident-of-run',
+    context: 'run',
+    keys: ['i'],
+    label: 'incident',
+    description: 'Open an incident for the run that ended, or add to the open one; asks first.',
+    commands: ['open-incident', 'update-incident'],
   },
   {
     action: 'note',

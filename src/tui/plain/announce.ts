@@ -126,7 +126,12 @@ function runNews(before: Model | undefined, now: Model): string[] {
     lines.push(now.answer.problem);
   }
   if (hasEnded(run) && (old === undefined || !hasEnded(old))) {
-    lines.push('', ...reportLines(run, unbounded).map((line) => withoutSign(textOf(line))));
+    lines.push(
+      '',
+      ...reportLines(run, unbounded, now.stock.related.value).map((line) =>
+        withoutSign(textOf(line)),
+      ),
+    );
   }
   return lines;
 }

@@ -70,6 +70,15 @@ function titleOf({ stock }: Model, { name }: ListScreen): Line {
     }
     case 'incidents':
       return line('Incidents that are not closed, the most urgent first', 'title');
+    case 'incident': {
+      const one = stock.incident.value;
+      if (one === undefined) return line('Incident', 'title');
+      const { incidentId, severity, status, owner, summary } = one;
+      return [
+        span(`#${incidentId} ${severity ?? '?'} ${status}: ${summary}`, 'title'),
+        span(`  ${owner ?? 'nobody'}`, 'dim'),
+      ];
+    }
     case 'commands':
       return line('What was done here, as commands; y copies', 'title');
     case 'runs':

@@ -12,6 +12,7 @@ import {
   showRun,
   submitForm,
 } from './go.js';
+import { openCure, purposeOf, refusal } from './incidents.js';
 import {
   type Effect,
   isRunning,
@@ -87,6 +88,14 @@ export function act(model: Model, action: Action): Update {
       return openList(model, 'commands');
     case 'show-run':
       return showRun(model);
+    case 'incident-of-run':
+    case 'acknowledge':
+    case 'incident-note':
+    case 'escalate':
+    case 'post-mortem':
+      return stay(askChange(model, action));
+    case 'cure':
+      return openCure(model);
     case 'allow-changes':
       return stay(openPrompt(model, { to: 'allow-changes' }));
     case 'forbid-changes':
@@ -223,6 +232,13 @@ function copy(model: Model): Update {
   return stay(tell(model, `Copied: ${text}`, 'good'), { type: 'copy', text });
 }
 
+/** Asks before an incident is changed; in read-only mode it is not even asked. */
+function askChange(model: Model, action: Parameters<typeof purposeOf>[1]): Model {
+  const purpose = purposeOf(model, action);
+  if (purpose === undefined) return model;
+  return model.readOnly ? refusal(model) : openPrompt(model, purpose);
+}
+
 /** What has to be fetched for the screen that is shown. */
 export function refreshed(model: Model): Effect[] {
   const load = (
@@ -252,6 +268,10 @@ export function refreshed(model: Model): Effect[] {
       return stock.journal.value === undefined
         ? []
         : [{ type: 'load', what: 'journal', id: stock.journal.value.runId }];
+    case 'incident':
+      return stock.incident.value === undefined
+        ? []
+        : [{ type: 'load', what: 'incident', id: String(stock.incident.value.incidentId) }];
     case 'batch':
       return stock.batch.value === undefined
         ? []

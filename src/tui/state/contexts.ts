@@ -1,7 +1,9 @@
 import { isSkippable } from '../../runbooks/engine/controls.js';
 import { type Action, type Binding, bindings, type Context } from '../keys.js';
+import { cureOf } from '../view/incident-tables.js';
 import { listView } from '../view/layout.js';
 import { hasBrowser, stepIndex, stepsShown } from '../view/panels.js';
+import { subjectOf } from './incidents.js';
 import { isRunning, type Model, shown } from './model.js';
 
 const typing: ReadonlySet<Context> = new Set([
@@ -30,6 +32,9 @@ export function contextsOf(model: Model): Context[] {
       return screen.browser.focus === 'answer'
         ? ['answer']
         : ['run', 'steps', 'panel', 'everywhere'];
+    case 'incidents':
+    case 'incident':
+      return ['incident', 'list', 'everywhere'];
     default:
       return ['list', 'everywhere'];
   }
@@ -78,6 +83,17 @@ export function isAvailable(model: Model, action: Action): boolean {
       );
     case 'follow-branch':
       return run?.report?.branch?.to === 'runbook';
+    case 'incident-of-run':
+      return run?.phase === 'ended' && run.report !== undefined && !run.dryRun;
+    case 'acknowledge':
+    case 'incident-note':
+    case 'escalate':
+    case 'post-mortem':
+      return subjectOf(model) !== undefined;
+    case 'cure': {
+      const one = screen.name === 'incident' ? model.stock.incident.value : undefined;
+      return one !== undefined && cureOf(one) !== undefined;
+    }
     case 'note':
       return run?.runId !== undefined && isRunning(model);
     case 'skip':

@@ -9,6 +9,7 @@ import {
   type ListScreen,
   type Model,
   newBrowser,
+  nothing,
   pushScreen,
   record,
   replaceScreen,
@@ -24,7 +25,17 @@ import { newRun } from './run.js';
 export function openTarget(model: Model, target: Target): Update {
   switch (target.to) {
     case 'runbook':
-      return openRunbook(model, target.id, target.input);
+      return openRunbook(model, target.id, target.input, target.incident);
+    case 'incident': {
+      // Another one that was looked at before is not shown under this one's name.
+      const stock = { ...model.stock, incident: nothing };
+      const opened = pushScreen({ ...model, stock }, { name: 'incident', list: emptyList });
+      return stay(record(opened, `reviewops incident show ${target.id}`), {
+        type: 'load',
+        what: 'incident',
+        id: String(target.id),
+      });
+    }
     case 'batch':
       return stay(pushScreen(model, { name: 'batch', list: emptyList }), {
         type: 'load',
@@ -41,11 +52,13 @@ export function openTarget(model: Model, target: Target): Update {
 }
 
 /** Opens a runbook to be read, with what is known of its inputs filled in. */
-export function openRunbook(model: Model, id: string, known: Inputs): Update {
+export function openRunbook(model: Model, id: string, known: Inputs, incident?: number): Update {
   const runbook = model.stock.runbooks.value?.find((one) => one.id === id);
   if (runbook === undefined) return stay(tell(model, `There is no runbook ${id}.`, 'bad'));
   const form = formOf(runbook, known);
-  return stay(pushScreen(model, { name: 'runbook', runbook, form, browser: newBrowser() }));
+  return stay(
+    pushScreen(model, { name: 'runbook', runbook, form, browser: newBrowser(), incident }),
+  );
 }
 
 const listScreens: Record<
@@ -56,6 +69,7 @@ const listScreens: Record<
   incidents: { load: 'incidents', command: 'reviewops incident list' },
   runs: { load: 'runs', command: 'reviewops runbook history' },
   batches: { load: 'batches', command: 'reviewops batch list' },
+  incident: {},
   batch: {},
   journal: {},
   commands: {},
@@ -129,7 +143,7 @@ export function submitForm(model: Model): Update {
 
 function startRun(
   model: Model,
-  { runbook }: Extract<ReturnType<typeof shown>, { name: 'runbook' }>,
+  { runbook, incident }: Extract<ReturnType<typeof shown>, { name: 'runbook' }>,
   input: Inputs,
   dryRun: boolean,
 ): Update {
@@ -138,7 +152,8 @@ function startRun(
   const command = runCommandText(
     runbook.id,
     input,
-    dryRun ? ' --dry-run' : readOnly ? ' --read-only' : '',
+    (incident === undefined ? '' : ` --incident ${incident}`) +
+      (dryRun ? ' --dry-run' : readOnly ? ' --read-only' : ''),
   );
   const screens = [
     ...model.screens.filter(({ name }) => name !== 'run'),
@@ -150,6 +165,7 @@ function startRun(
     input,
     dryRun,
     readOnly,
+    ...(incident === undefined ? {} : { incident: String(incident) }),
   });
 }
 

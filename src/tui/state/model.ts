@@ -1,5 +1,6 @@
+import type { EndedRun } from '../../cli/incident-of-run.js';
 import type { HealthReport } from '../../health/runner.js';
-import type { IncidentRow } from '../../incidents/read-model.js';
+import type { IncidentDetail, IncidentRow } from '../../incidents/read-model.js';
 import type { BatchSummary } from '../../lake/batch-state.js';
 import type { BatchDetails } from '../../lake/batches.js';
 import type { Answer, Question } from '../../runbooks/engine/answers.js';
@@ -45,6 +46,11 @@ export interface Journal {
   entries: readonly JournalEntry[];
 }
 
+export interface Related {
+  runId: string;
+  incident: IncidentRow | undefined;
+}
+
 /** What the program knows of the system, each fetched on its own. */
 export interface Stock {
   environment: Loaded<Environment>;
@@ -54,6 +60,9 @@ export interface Stock {
   runs: Loaded<{ runs: readonly RunSummary[]; broken: readonly string[] }>;
   batches: Loaded<readonly BatchSummary[]>;
   incidents: Loaded<readonly IncidentRow[]>;
+  incident: Loaded<IncidentDetail>;
+  /** The open incident that the run which ended last belongs to. */
+  related: Loaded<Related>;
   batch: Loaded<BatchDetails>;
   journal: Loaded<Journal>;
 }
@@ -82,13 +91,20 @@ export interface Browser {
 }
 
 export interface ListScreen {
-  name: 'health' | 'incidents' | 'batches' | 'runs' | 'batch' | 'journal' | 'commands';
+  name: 'health' | 'incidents' | 'incident' | 'batches' | 'runs' | 'batch' | 'journal' | 'commands';
   list: ListState;
 }
 
 export type Screen =
   | { name: 'home'; panel: HomePanel; lists: Readonly<Record<HomePanel, ListState>> }
-  | { name: 'runbook'; runbook: Runbook; form: Form; browser: Browser }
+  | {
+      name: 'runbook';
+      runbook: Runbook;
+      form: Form;
+      browser: Browser;
+      /** The incident that it is opened for. */
+      incident: number | undefined;
+    }
   | { name: 'run'; browser: Browser }
   | ListScreen;
 
@@ -100,8 +116,23 @@ export type Overlay =
 export type PromptPurpose =
   | { to: 'note'; step: string | undefined }
   | { to: 'skip'; step: string }
+  | IncidentPurpose
   | { to: 'allow-changes' }
   | { to: 'leave' };
+
+/** What is asked before an incident is changed. */
+export type IncidentPurpose =
+  | { to: 'acknowledge' | 'incident-note' | 'escalate' | 'post-mortem'; id: number }
+  /** Without an id one is opened. */
+  | { to: 'incident-of-run'; id: number | undefined; run: EndedRun };
+
+/** What is done to an incident. */
+export type IncidentChange =
+  | { to: 'acknowledge' | 'escalate'; id: number }
+  | { to: 'incident-note'; id: number; text: string }
+  | { to: 'post-mortem'; id: number; file: string }
+  | { to: 'open'; severity: string; summary: string; run: EndedRun }
+  | { to: 'add'; id: number; text: string; run: EndedRun };
 
 /** The answer to the question of the run, while it is typed. */
 export interface AnswerBox {
@@ -151,13 +182,22 @@ export type Message =
   | { type: 'run.asks'; question: Question; at: number }
   | { type: 'run.ended'; report: RunReport; at: number }
   | { type: 'run.broke'; message: string; hint: string | undefined; at: number }
+  | { type: 'incident.changed'; text: string; tone: Notice['tone'] }
   | { type: 'quiet' }
   | { type: 'notice'; notice: Notice };
 
 /** What the reducers want done in the world. */
 export type Effect =
   | { type: 'load'; what: StockName; id?: string }
-  | { type: 'start'; runbook: Runbook; input: Inputs; dryRun: boolean; readOnly: boolean }
+  | {
+      type: 'start';
+      runbook: Runbook;
+      input: Inputs;
+      dryRun: boolean;
+      readOnly: boolean;
+      incident?: string;
+    }
+  | { type: 'incident'; change: IncidentChange; readOnly: boolean }
   | { type: 'resume'; runId: string; undo: boolean; readOnly: boolean }
   | { type: 'answer'; answer: Answer }
   | { type: 'note'; text: string; step: string | undefined }
@@ -175,7 +215,7 @@ export type Update = readonly [Model, readonly Effect[]];
 
 export const stay = (model: Model, ...effects: Effect[]): Update => [model, effects];
 
-const nothing = { value: undefined, error: undefined, loading: false, at: undefined };
+export const nothing = { value: undefined, error: undefined, loading: false, at: undefined };
 
 const freshStock: Stock = {
   environment: nothing,
@@ -185,6 +225,8 @@ const freshStock: Stock = {
   runs: nothing,
   batches: nothing,
   incidents: nothing,
+  incident: nothing,
+  related: nothing,
   batch: nothing,
   journal: nothing,
 };
@@ -277,5 +319,5 @@ export function runCommandText(id: string, input: Inputs | JsonObject, more: str
   return `reviewops runbook run ${id}${inputs.join('')}${more}`;
 }
 
-const shellWord = (word: string): string =>
+export const shellWord = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

@@ -2,6 +2,7 @@ import { type Action, type Binding, bindings } from '../keys.js';
 import type { Press } from '../terminal/decode.js';
 import { bindingsOf, isAvailable } from './contexts.js';
 import { editField, fieldOf } from './field.js';
+import { change, changeOf, incidentText } from './incidents.js';
 import { matches } from './list.js';
 import { type Model, type Overlay, type PromptPurpose, stay, tell, type Update } from './model.js';
 
@@ -95,6 +96,12 @@ export function promptText(purpose: PromptPurpose): string {
       return `Why is ${purpose.step} skipped? The reason goes into the journal.`;
     case 'allow-changes':
       return 'Runbooks may change things from here on, each after its plan was approved. Type allow changes:';
+    case 'acknowledge':
+    case 'incident-note':
+    case 'escalate':
+    case 'post-mortem':
+    case 'incident-of-run':
+      return incidentText(purpose);
     case 'leave':
       return 'A run goes on. Type leave to stop it at its next safe point and leave; it can be resumed.';
   }
@@ -123,6 +130,14 @@ export function submitPrompt(model: Model): Update {
     case 'allow-changes':
       if (typed !== 'allow changes') return wrong('Type exactly: allow changes');
       return stay(tell({ ...closed, readOnly: false }, 'Changes are allowed now.', 'caution'));
+    case 'acknowledge':
+    case 'incident-note':
+    case 'escalate':
+    case 'post-mortem':
+    case 'incident-of-run': {
+      const wanted = changeOf(purpose, typed);
+      return typeof wanted === 'string' ? wrong(wanted) : change(closed, wanted);
+    }
     case 'leave':
       if (typed !== 'leave') return wrong('Type exactly: leave');
       return stay(tell(closed, 'Stopping at a safe point …', 'caution'), {

@@ -1,18 +1,20 @@
 import type { Press } from '../terminal/decode.js';
 import { listView } from '../view/layout.js';
 import { hasBrowser } from '../view/panels.js';
-import { act } from './act.js';
+import { act, refreshed } from './act.js';
 import { armed, asked, settled, typeAnswer } from './answer.js';
 import { bindingFor, contextsOf } from './contexts.js';
 import { editField, fieldOf } from './field.js';
 import { editForm } from './form.js';
 import { openRunbook } from './go.js';
+import { afterChange } from './incidents.js';
 import {
   type Effect,
   isTooSmall,
   type Loaded,
   type Message,
   type Model,
+  nothing,
   replaceScreen,
   type StockName,
   shown,
@@ -41,6 +43,8 @@ export function update(model: Model, message: Message): Update {
       return stay(stocked(model, message.what, { error: message.error, loading: false }));
     case 'notice':
       return stay({ ...model, notice: message.notice });
+    case 'incident.changed':
+      return stay(tell(model, message.text, message.tone), ...afterChange(model));
     case 'quiet':
       return stay(armed(model));
     case 'run.asks':
@@ -57,14 +61,16 @@ function openWanted(model: Model): Update {
   return openRunbook({ ...model, wanted: undefined }, wanted, {});
 }
 
-/** How often the checks are made while they are looked at, in milliseconds. */
-const healthInterval = 30_000;
+/** How often what is shown live is fetched again, in milliseconds. */
+const liveInterval = 30_000;
 
 /** Time went by: what is shown live is fetched again. */
 function tick(model: Model): Update {
-  const { loading, at } = model.stock.health;
-  const due = shown(model).name === 'health' && !loading && model.now - (at ?? 0) >= healthInterval;
-  return due ? stay(model, { type: 'load', what: 'health' }) : stay(model);
+  const { name } = shown(model);
+  if (name !== 'health' && name !== 'incidents' && name !== 'incident') return stay(model);
+  const { loading, at } = model.stock[name];
+  const due = !loading && model.now - (at ?? 0) >= liveInterval;
+  return due ? stay(model, ...refreshed(model)) : stay(model);
 }
 
 /** Something happened to the run. */
@@ -86,7 +92,13 @@ function happened(
         `The run ${run.dryRun && state === 'succeeded' ? 'was planned' : state}.`,
         state === 'succeeded' ? 'good' : 'caution',
       );
-      return stay(onReport(next), ...(['runs', 'environment', 'glance'] as const).map(load));
+      return stay(
+        onReport({ ...next, stock: { ...next.stock, related: nothing } }),
+        ...(['runs', 'environment', 'glance'] as const).map(load),
+        ...(run.dryRun
+          ? []
+          : [{ type: 'load', what: 'related', id: message.report.runId } as const]),
+      );
     }
     case 'run.broke': {
       const { message: text, hint } = message;

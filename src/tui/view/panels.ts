@@ -211,7 +211,8 @@ function log({ run, width }: Subject): Line[] {
   });
 }
 
-const report = ({ run, width }: Subject): Line[] => reportLines(run, width);
+const report = ({ run, width, model }: Subject): Line[] =>
+  reportLines(run, width, model.stock.related.value);
 
 /** As the tabs name them. */
 export const panelName: Record<Panel, string> = {

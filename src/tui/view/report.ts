@@ -1,11 +1,12 @@
 import type { RunReport } from '../../runbooks/engine/report.js';
 import { formatSeconds } from '../../system/duration.js';
+import type { Related } from '../state/model.js';
 import type { RunView } from '../state/run.js';
 import { blank, type Line, line, span, wrapped } from './line.js';
 import { clock, runSign, signSpan } from './words.js';
 
 /** How a run ended, what to do next, and what every step found. */
-export function reportLines(run: RunView | undefined, width: number): Line[] {
+export function reportLines(run: RunView | undefined, width: number, related?: Related): Line[] {
   if (run === undefined) return wrapped('The run has not begun.', width, 'dim');
   if (run.failure !== undefined) {
     const { message, hint } = run.failure;
@@ -24,6 +25,7 @@ export function reportLines(run: RunView | undefined, width: number): Line[] {
     ],
     ...(report.reason === null ? [] : wrapped(report.reason, width)),
     ...nextLines(report, width),
+    ...(run.dryRun ? [] : incidentLines(report, width, related)),
     blank,
     ...stepLines(report, width),
   ];
@@ -41,6 +43,16 @@ function nextLines({ error, resume, due, branch, reportFiles }: RunReport, width
   }
   if (reportFiles !== null) lines.push(...wrapped(`Report: ${reportFiles.markdown}`, width));
   return lines;
+}
+
+/** Whether there is an incident to be updated, or one can be opened. */
+function incidentLines({ runId }: RunReport, width: number, related: Related | undefined): Line[] {
+  const incident = related?.runId === runId ? related.incident : undefined;
+  const text =
+    incident === undefined
+      ? 'i opens an incident.'
+      : `i updates incident #${incident.incidentId} (${incident.severity ?? '?'} ${incident.status}): ${incident.summary}`;
+  return wrapped(text, width, 'caution');
 }
 
 function stepLines({ steps }: RunReport, width: number): Line[] {

@@ -21,7 +21,8 @@ export interface Row {
 }
 
 export type Target =
-  | { to: 'runbook'; id: string; input: Inputs }
+  | { to: 'runbook'; id: string; input: Inputs; incident?: number }
+  | { to: 'incident'; id: number }
   | { to: 'run'; runId: string; resumable: boolean }
   | { to: 'batch'; batchId: string };
 

@@ -8,9 +8,10 @@ import type { HomePanel, ListScreen, Model } from '../state/model.js';
 import { describeEvent } from '../state/run.js';
 import type { Tone } from '../theme.js';
 import { batchesTable, batchTable } from './batch-tables.js';
+import { incidentsTable, incidentTable } from './incident-tables.js';
 import { span } from './line.js';
 import { filtered, type Row, type Table, waitingFor } from './table.js';
-import { ago, checkSign, clock, riskSpan, runSign, signSpan, timeLeft } from './words.js';
+import { ago, checkSign, clock, riskSpan, runSign, signSpan } from './words.js';
 
 /** What a panel of the first screen holds. */
 export function homeTable(model: Model, panel: HomePanel, filter: string): Table {
@@ -142,6 +143,8 @@ export function listTable(model: Model, { name, list: { filter } }: ListScreen):
       return runTable(model, filter, model.stock.runs.value?.runs ?? [], 'No run yet.');
     case 'incidents':
       return incidentsTable(model, filter);
+    case 'incident':
+      return incidentTable(model, filter);
     case 'batches':
       return batchesTable(model, filter);
     case 'batch':
@@ -164,36 +167,6 @@ function healthTable({ stock: { health } }: Model, filter: string): Table {
     ],
     rows: filtered(checks.map(checkRow), filter),
     empty: waitingFor(health, 'No check was made yet.'),
-  };
-}
-
-function incidentsTable({ now, stock: { incidents } }: Model, filter: string): Table {
-  const rows = (incidents.value ?? []).map((one): Row => {
-    const due = one.status === 'open' ? (one.respondBy ?? one.resolveBy) : one.resolveBy;
-    return {
-      cells: [
-        span(`#${one.incidentId}`, 'accent'),
-        span(one.severity ?? '?', one.breached ? 'bad' : undefined),
-        span(one.status),
-        span(due === null ? '' : timeLeft(due, now), one.breached ? 'bad' : undefined),
-        span(one.owner ?? 'nobody', one.owner === null ? 'caution' : 'dim'),
-        span(one.summary),
-      ],
-      says: one.summary,
-      copies: `reviewops incident show ${one.incidentId}`,
-    };
-  });
-  return {
-    columns: [
-      { title: 'id', width: 6 },
-      { title: 'level', width: 5 },
-      { title: 'status', width: 12 },
-      { title: 'time left', width: 13 },
-      { title: 'owner', width: 10 },
-      { title: 'what', width: 'rest' },
-    ],
-    rows: filtered(rows, filter),
-    empty: waitingFor(incidents, 'No incident is open.'),
   };
 }
 
