@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { Runbook } from '../../../src/runbooks/engine/definition.js';
 import { bindingsOf } from '../../../src/tui/state/contexts.js';
 import { shown } from '../../../src/tui/state/model.js';
-import { now, plan, question, Sitting } from '../support.js';
+import { now, plan, question, report, Sitting, sample } from '../support.js';
 
 const waiting = () => {
   const sitting = new Sitting().started();
@@ -125,6 +126,45 @@ describe('danger', () => {
     expect(sitting.take('answer')).toEqual([]);
     sitting.press('ctrl-c');
     expect(sitting.take('stop')).toHaveLength(1);
+  });
+});
+
+describe('taking back what a run did', () => {
+  const ended = (risk: Runbook['risk'], changed: boolean, readOnly = false) =>
+    new Sitting({ readOnly, runbooks: [{ ...sample, risk }] })
+      .started()
+      .tell({ type: 'run.ended', report: { ...report, changed }, at: now });
+
+  it(':undo goes on with the run, backwards', () => {
+    const sitting = ended('change', true).press(':', 'undo', 'enter');
+    expect(sitting.take('resume')).toEqual([
+      { type: 'resume', runId: report.runId, undo: true, readOnly: false },
+    ]);
+    expect(sitting.model.run).toMatchObject({ phase: 'starting', report: undefined });
+    expect(shown(sitting.model).name).toBe('run');
+    expect(sitting.model.commands.at(-1)).toBe(`reviewops runbook resume ${report.runId} --undo`);
+  });
+
+  it('shows what was undone as still to be done', () => {
+    const sitting = ended('change', true).press(':', 'undo', 'enter');
+    sitting.events({ type: 'act.undoing', step: 'remove' }, { type: 'act.undone', step: 'remove' });
+    expect(sitting.model.run?.steps.at(-1)).toMatchObject({ id: 'remove', state: 'pending' });
+    expect(sitting.model.run?.log.map(({ text }) => text)).toContain('remove was undone');
+  });
+
+  it('hands the read-only mode to the engine, which refuses', () => {
+    const sitting = ended('change', true, true).press(':', 'undo', 'enter');
+    expect(sitting.take('resume')).toMatchObject([{ undo: true, readOnly: true }]);
+  });
+
+  it.each([
+    ['nothing was changed', ended('change', false)],
+    ['nothing can bring back what was destroyed', ended('destroy', true)],
+    ['no run ended', new Sitting()],
+  ])('is not offered: %s', (_why, sitting) => {
+    expect(bindingsOf(sitting.model).some(({ action }) => action === 'undo')).toBe(false);
+    sitting.press(':', 'undo', 'enter');
+    expect(sitting.take('resume')).toEqual([]);
   });
 });
 
