@@ -1,11 +1,40 @@
-import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { openLocalLake } from '../../src/lake/local.js';
 import { rewriteLayer } from '../support/rewrite.js';
 import { makeSite, type Site } from '../support/site.js';
-import type { TestTerminal } from '../support/terminal.js';
-import { approve, findRunbook, say, startRun, succeeds } from '../support/walk.js';
+import { keys, type TestTerminal } from '../support/terminal.js';
+import { approve, findRunbook, line, say, startRun, succeeds } from '../support/walk.js';
+
+/** A runbook of the operator's own that fails until a file is there. */
+const countStock = `id: count-stock
+title: Count the stock
+summary: Counts it and proves it.
+symptoms: [nobody counted the stock]
+tags: [stock]
+roles: [admin]
+risk: change
+targets: [file=counted]
+steps:
+  - kind: plan
+    id: plan
+    title: What is counted
+    why: Nothing else is.
+    targets: [{ type: file, name: counted, action: count, state: { shell: [echo, stock] } }]
+  - kind: approve
+    id: approve
+    title: Count it?
+    why: It takes a while.
+    name: stock
+    question: The stock is counted.
+  - kind: act
+    id: count
+    title: Count it
+    why: Nobody knows.
+    shell: [test, -e, counted]
+    verify: { shell: [ls, counted], expect: { equals: counted } }
+`;
 
 /** Each problem: the system is really broken, found by what is seen, repaired on the screen, proven outside. */
 describe('walks from a symptom to a verified repair', { timeout: 120_000 }, () => {
@@ -203,6 +232,70 @@ describe('walks from a symptom to a verified repair', { timeout: 120_000 }, () =
     await screen.see('corrupt-batch');
     screen.type('I');
     await screen.see(/#\d+ +P3 +open +\S.* +nobody +Products show old reviews/);
+  });
+
+  it('a run fails: an incident is opened, acknowledged, noted, and cured by its runbook', async () => {
+    const marker = join(site.directory, 'counted');
+    const config = join(site.directory, 'reviewops.config.yaml');
+    await mkdir(join(site.directory, 'runbooks'), { recursive: true });
+    await writeFile(join(site.directory, 'runbooks', 'count-stock.yaml'), countStock);
+    await writeFile(config, 'incidents: { openFrom: { runbooks: false } }\n');
+    const screen = open();
+    await findRunbook(screen, 'nobody counted the stock', 'count-stock');
+    await startRun(screen);
+    await approve(screen);
+    await screen.see('The run failed.', 60_000);
+    await screen.see('i opens an incident.');
+    screen.type('i');
+    await screen.see('An incident is opened for this run');
+    await line(screen, 'P3 Nobody counted the stock');
+    const [, id = ''] =
+      /Incident #(\d+) has it/.exec(await screen.see(/Incident #\d+ has it/)) ?? [];
+    await screen.see(`i updates incident #${id}`);
+    screen.type('i');
+    await screen.see('What is to be added to it?');
+    await line(screen, 'the marker is missing');
+    await screen.see(`Added to incident #${id}.`);
+    screen.type('I');
+    await screen.see(new RegExp(`#${id} +P3 +open +\\S`));
+    screen.type('/');
+    await line(screen, 'counted');
+    await screen.see(new RegExp(`▸ *#${id} `));
+    screen.type(keys.enter);
+    await screen.see(/respond .* left/);
+    screen.type('a');
+    await screen.see(`You work on incident #${id}`);
+    await line(screen, 'yes');
+    await screen.see(/respond .* done/);
+    screen.type('n');
+    await screen.see(`Note for incident #${id}`);
+    await line(screen, 'the marker is put back');
+    await screen.see(`Noted with incident #${id}.`);
+    screen.type('p');
+    await screen.see('Into which new file');
+    await line(screen, 'pm.md');
+    await screen.see(`Post-mortem of incident #${id}`);
+    expect(await readFile(join(site.directory, 'pm.md'), 'utf8')).toContain(
+      'the marker is missing',
+    );
+    await writeFile(marker, '');
+    screen.type('c');
+    await screen.see(/› count-stock/);
+    await startRun(screen);
+    await approve(screen);
+    await succeeds(screen);
+    await screen.see(`i updates incident #${id}`);
+    const { stdout } = await site.cli(['incident', 'show', id, '--json']);
+    expect(
+      (JSON.parse(stdout) as { result: { incidents: unknown[] } }).result.incidents[0],
+    ).toMatchObject({
+      respondedBy: 'ada',
+      runs: [
+        { runbook: 'count-stock', state: 'failed' },
+        { runbook: 'count-stock', state: 'succeeded' },
+      ],
+    });
+    await rm(config);
   });
 
   it('the database cannot be reached: it opens all the same, and leads to the cure', async () => {
