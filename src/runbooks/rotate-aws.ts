@@ -17,18 +17,7 @@ import {
   verifyDeleted,
   verifyUncreated,
 } from './support/rotate-aws.js';
-import {
-  checkSinks,
-  cutOver,
-  finish,
-  undoCutOver,
-  undoStore,
-  verifyCutBack,
-  verifyCutOver,
-  verifyFinished,
-  verifyStored,
-  verifyUnstored,
-} from './support/rotation-sinks.js';
+import { cutOverStep, finishStep, sinksStep, storeStep } from './support/rotation-steps.js';
 
 const kind = 'aws';
 
@@ -80,15 +69,10 @@ export default defineRunbook({
       must: true,
       run: checkKeys,
     },
-    {
-      kind: 'check',
-      id: 'sinks',
-      title: 'Can every sink be written?',
+    sinksStep(kind, {
       why: 'The secret of a key is shown once. A sink that fails afterwards is how it is lost.',
       manual: () => 'ls -l .env; aws secretsmanager describe-secret --secret-id NAME',
-      must: true,
-      run: (context) => checkSinks(context, kind),
-    },
+    }),
     {
       kind: 'plan',
       id: 'plan',
@@ -118,17 +102,12 @@ export default defineRunbook({
       undo: undoCreate,
       undone: verifyUncreated,
     },
-    {
-      kind: 'act',
-      id: 'store',
+    storeStep(kind, {
       title: 'Store the new key in every sink',
       why: 'Beside the old one, where no consumer looks. When one sink fails, it is removed from all and the new key is deleted.',
       manual: () => 'aws secretsmanager put-secret-value --version-stages AWSPENDING …',
       run: storeKey,
-      verify: (context) => verifyStored(context, kind),
-      undo: (context) => undoStore(context, kind),
-      undone: (context) => verifyUnstored(context, kind),
-    },
+    }),
     {
       kind: 'check',
       id: 'prove',
@@ -140,17 +119,11 @@ export default defineRunbook({
       must: true,
       run: proveKey,
     },
-    {
-      kind: 'act',
-      id: 'cut-over',
+    cutOverStep(kind, {
       title: 'Hand the new key out',
       why: 'Both keys work now. When one sink fails, all get the old one back.',
       manual: () => 'aws secretsmanager update-secret-version-stage --version-stage AWSCURRENT …',
-      run: (context) => cutOver(context, kind),
-      verify: (context) => verifyCutOver(context, kind),
-      undo: (context) => undoCutOver(context, kind),
-      undone: (context) => verifyCutBack(context, kind),
-    },
+    }),
     {
       kind: 'wait',
       id: 'soak',
@@ -195,14 +168,6 @@ export default defineRunbook({
       run: deleteKey,
       verify: verifyDeleted,
     },
-    {
-      kind: 'act',
-      id: 'finish',
-      title: 'Forget the secrets of the rotation',
-      why: 'What was kept for taking it back is removed; that it happened stays known.',
-      manual: () => 'reviewops credentials status',
-      run: (context) => finish(context, kind),
-      verify: (context) => verifyFinished(context, kind),
-    },
+    finishStep(kind),
   ],
 });

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { defineRunbook } from './engine/definition.js';
-import { checkGap } from './support/database-logins.js';
 import {
   checkManagement,
   lock,
@@ -17,19 +16,15 @@ import {
   verifyLocked,
   verifyNextPassword,
   verifyPrepared,
+  verifyUnprepared,
 } from './support/rotate-database.js';
 import {
-  checkSinks,
-  cutOver,
-  finish,
-  undoCutOver,
-  undoStore,
-  verifyCutBack,
-  verifyCutOver,
-  verifyFinished,
-  verifyStored,
-  verifyUnstored,
-} from './support/rotation-sinks.js';
+  cutOverStep,
+  finishStep,
+  gapStep,
+  sinksStep,
+  storeStep,
+} from './support/rotation-steps.js';
 
 const kind = 'database';
 
@@ -70,24 +65,13 @@ export default defineRunbook({
       must: true,
       run: checkManagement,
     },
-    {
-      kind: 'check',
-      id: 'gap',
-      title: 'Is the last rotation long enough ago?',
-      why: 'The second of two rotations in a row takes away the login that slow consumers still use.',
-      manual: () => 'reviewops credentials status',
-      must: true,
-      run: checkGap,
-    },
-    {
-      kind: 'check',
-      id: 'sinks',
-      title: 'Can every sink be written?',
+    gapStep(
+      'The second of two rotations in a row takes away the login that slow consumers still use.',
+    ),
+    sinksStep(kind, {
       why: 'A sink that fails after the password was changed is how people lock themselves out.',
       manual: () => 'ls -l .env',
-      must: true,
-      run: (context) => checkSinks(context, kind),
-    },
+    }),
     {
       kind: 'plan',
       id: 'plan',
@@ -114,7 +98,7 @@ export default defineRunbook({
       run: prepare,
       verify: verifyPrepared,
       undo: undoPrepare,
-      undone: (context) => verifyFinished(context, kind),
+      undone: verifyUnprepared,
     },
     {
       kind: 'act',
@@ -126,17 +110,12 @@ export default defineRunbook({
       verify: verifyNextPassword,
       undo: undoNextPassword,
     },
-    {
-      kind: 'act',
-      id: 'store',
+    storeStep(kind, {
       title: 'Store the new login in every sink',
       why: 'Beside the old one, where no consumer looks. When one sink fails, the new login is removed from all and locked.',
       manual: () => 'reviewops credentials status',
       run: store,
-      verify: (context) => verifyStored(context, kind),
-      undo: (context) => undoStore(context, kind),
-      undone: (context) => verifyUnstored(context, kind),
-    },
+    }),
     {
       kind: 'check',
       id: 'prove',
@@ -146,17 +125,11 @@ export default defineRunbook({
       must: true,
       run: prove,
     },
-    {
-      kind: 'act',
-      id: 'cut-over',
+    cutOverStep(kind, {
       title: 'Hand the new login out',
       why: 'Both logins work now. When one sink fails, all get the old one back.',
       manual: () => 'reviewops credentials verify',
-      run: (context) => cutOver(context, kind),
-      verify: (context) => verifyCutOver(context, kind),
-      undo: (context) => undoCutOver(context, kind),
-      undone: (context) => verifyCutBack(context, kind),
-    },
+    }),
     {
       kind: 'wait',
       id: 'soak',
@@ -184,14 +157,6 @@ export default defineRunbook({
       verify: verifyLocked,
       undo: undoLock,
     },
-    {
-      kind: 'act',
-      id: 'finish',
-      title: 'Forget the secrets of the rotation',
-      why: 'What was kept for taking it back is removed; that it happened stays known.',
-      manual: () => 'reviewops credentials status',
-      run: (context) => finish(context, kind),
-      verify: (context) => verifyFinished(context, kind),
-    },
+    finishStep(kind),
   ],
 });

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { defineRunbook } from './engine/definition.js';
-import { checkGap } from './support/database-logins.js';
 import {
   byNeon,
   checkLogin,
@@ -16,7 +15,7 @@ import {
   verifySwitchedBack,
   verifyUnrehearsed,
 } from './support/rotate-password.js';
-import { checkSinks, finish, verifyFinished } from './support/rotation-sinks.js';
+import { finishStep, gapStep, sinksStep } from './support/rotation-steps.js';
 
 const kind = 'database';
 
@@ -46,24 +45,11 @@ export default defineRunbook({
       must: true,
       run: checkLogin,
     },
-    {
-      kind: 'check',
-      id: 'gap',
-      title: 'Is the last rotation long enough ago?',
-      why: 'Consumers need time to read what is handed out.',
-      manual: () => 'reviewops credentials status',
-      must: true,
-      run: checkGap,
-    },
-    {
-      kind: 'check',
-      id: 'sinks',
-      title: 'Can every sink be written?',
+    gapStep('Consumers need time to read what is handed out.'),
+    sinksStep(kind, {
       why: 'A sink that fails after the password was changed is how people lock themselves out.',
       manual: () => 'ls -l .env',
-      must: true,
-      run: (context) => checkSinks(context, kind),
-    },
+    }),
     {
       kind: 'plan',
       id: 'plan',
@@ -124,14 +110,6 @@ export default defineRunbook({
       must: true,
       run: proveLogin,
     },
-    {
-      kind: 'act',
-      id: 'finish',
-      title: 'Forget the secrets of the rotation',
-      why: 'What was kept for taking it back is removed; that it happened stays known.',
-      manual: () => 'reviewops credentials status',
-      run: (context) => finish(context, kind),
-      verify: (context) => verifyFinished(context, kind),
-    },
+    finishStep(kind),
   ],
 });

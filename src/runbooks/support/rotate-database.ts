@@ -38,7 +38,7 @@ import {
   sinksOf,
   unnote,
 } from './rotation.js';
-import { goneBack, storeFresh } from './rotation-sinks.js';
+import { goneBack, storeFresh, verifyFinished } from './rotation-sinks.js';
 import { hideValues } from './secrets.js';
 
 const kind = 'database';
@@ -197,6 +197,9 @@ export async function verifyPrepared(context: AnyContext): Promise<Verified> {
 /** The rights that were repaired stay: they are as they should have been. */
 export const undoPrepare = ({ services }: AnyContext): Promise<void> =>
   removeRotation(services.home, kind);
+
+export const verifyUnprepared = (context: AnyContext): Promise<Verified> =>
+  verifyFinished(context, kind);
 
 /** Sets the password of the next role, unless it is set already. */
 async function passwordSet(context: AnyContext): Promise<Rotation> {
