@@ -1,4 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -6,6 +5,7 @@ import { loginOf } from '../../src/credentials/database/login-url.js';
 import { readRotation } from '../../src/credentials/record.js';
 import { secretForms } from '../../src/credentials/secret.js';
 import { runCli, startCli } from '../support/cli.js';
+import { watchProcesses } from '../support/process-watch.js';
 import { logInWith, type RotationWorld, rotationWorld } from '../support/rotation.js';
 
 let world: RotationWorld;
@@ -44,29 +44,6 @@ beforeAll(async () => {
 afterAll(() => world?.dispose());
 
 const run = (...args: string[]) => runCli(args, { cwd: world.root, env });
-
-/** Arguments and environment of the process and of all that it started, while it lives. */
-function watchProcesses(pid: number) {
-  const seen = new Set<string>();
-  const look = () => {
-    for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
-      try {
-        const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
-        const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-        if (Number(name) !== pid && parent !== pid) continue;
-        seen.add(readFileSync(`/proc/${name}/cmdline`, 'utf8'));
-        seen.add(readFileSync(`/proc/${name}/environ`, 'utf8'));
-      } catch {
-        // It has ended meanwhile.
-      }
-    }
-  };
-  const timer = setInterval(look, 5);
-  return {
-    seen,
-    stop: () => clearInterval(timer),
-  };
-}
 
 /** Every file below the directory but those that are meant to hold the secret. */
 async function filesBelow(directory: string): Promise<Map<string, string>> {

@@ -1,9 +1,11 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readRotation } from '../../src/credentials/record.js';
 import { secretForms } from '../../src/credentials/secret.js';
 import { runCli, startCli } from '../support/cli.js';
+import { watchProcesses } from '../support/process-watch.js';
+import type { Seen } from '../support/s3-proxy.js';
 import { type AwsWorld, awsWorld } from './aws-world.js';
 import { startMoto } from './moto.js';
 
@@ -39,7 +41,21 @@ describe('the secret of a new access key', () => {
     `"id":"${step}","kind":"act"`,
   ]);
 
+  /** A program that takes its time, so that it is seen at work. */
+  const program = `const fs=require('fs');const d=process.argv[1],s=process.env.REVIEWOPS_STAGE;const t=fs.readFileSync(0,'utf8');setTimeout(()=>s==='discard'?fs.rmSync(d+'/next',{force:true}):fs.writeFileSync(d+'/'+s,t),100)`;
+
+  /** What a server may log of a request: all but its body. */
+  const headOf = ({ method, path, query, headers }: Seen): string =>
+    `${method} ${path}?${decodeURIComponent(query.toString())} ${JSON.stringify(headers)}`;
+
   test('is nowhere but in its sinks, also after a kill at each stage', async () => {
+    const sinkDirectory = join(world.root, 'sink');
+    await mkdir(sinkDirectory);
+    const write = JSON.stringify([process.execPath, '-e', program, sinkDirectory]);
+    await writeFile(
+      join(world.root, 'reviewops.config.yaml'),
+      `credentials:\n  aws:\n    sinks:\n      - kind: env-file\n      - { kind: command, write: ${write} }\n`,
+    );
     const secrets = new Set<string>();
     const texts: [string, string][] = [];
     let kills = 0;
@@ -47,6 +63,7 @@ describe('the secret of a new access key', () => {
     for (const point of [...points, 'the end']) {
       const args = [...command, '--format', 'jsonl', '--verbose'];
       const cli = startCli(args, { cwd: world.root, env });
+      const processes = watchProcesses(cli.child.pid ?? 0);
       await Promise.race([
         cli
           .waitFor(new RegExp(point))
@@ -56,10 +73,13 @@ describe('the secret of a new access key', () => {
       ]);
       const { stdout, stderr, signal } = await cli.result;
       if (signal === 'SIGKILL') kills += 1;
+      processes.stop();
       texts.push([`stdout until ${point}`, stdout], [`stderr until ${point}`, stderr]);
+      for (const text of processes.seen) texts.push([`a process until ${point}`, text]);
       for (const entry of await readdir(world.root, { recursive: true, withFileTypes: true })) {
         const path = join(entry.parentPath, entry.name);
-        if (!entry.isFile() || path === world.envFile) continue;
+        const meant = path === world.envFile || path.startsWith(`${sinkDirectory}/`);
+        if (!entry.isFile() || meant) continue;
         texts.push([path, await readFile(path, 'latin1')]);
       }
       await readRotation(join(world.root, '.reviewops'), 'aws', (value) => secrets.add(value));
@@ -72,6 +92,19 @@ describe('the secret of a new access key', () => {
     expect(await world.keys()).toEqual({ [id]: 'Active' });
     expect(secrets).toContain(secret);
     expect(kills).toBeGreaterThan(points.length - 4);
+    expect(JSON.parse(await readFile(join(sinkDirectory, 'current'), 'utf8'))).toEqual({
+      AWS_ACCESS_KEY_ID: id,
+      AWS_SECRET_ACCESS_KEY: secret,
+    });
+    const log = moto.log();
+    expect(log).toMatch(/"POST .*HTTP\/1.1" 200/);
+    texts.push(["the server's log", log]);
+    for (const seen of world.proxy.requests) texts.push(['the head of a request', headOf(seen)]);
+    // The program was seen at work, with its arguments and with its environment.
+    const ofProcesses = texts.filter(([where]) => where.startsWith('a process'));
+    for (const shown of [sinkDirectory, 'REVIEWOPS_STAGE=current']) {
+      expect(ofProcesses.some(([, text]) => text.includes(shown))).toBe(true);
+    }
     const forms = secretForms(secret);
     const hits = texts.filter(([, text]) => forms.some((form) => text.includes(form)));
     expect(hits.map(([where]) => where)).toEqual([]);

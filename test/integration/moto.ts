@@ -21,6 +21,8 @@ async function freePort(): Promise<number> {
 export interface Moto extends S3Server {
   /** From the next request on (or after this many), only what IAM allows is done. */
   enforceAccess(after?: number): Promise<void>;
+  /** What the server has logged so far. */
+  log(): string;
   stop(): Promise<void>;
 }
 
@@ -31,13 +33,13 @@ export async function startMoto(): Promise<Moto> {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  let said = '';
   await new Promise<void>((resolve, reject) => {
-    let said = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      said = (said + text).slice(-2000);
+      said += text;
       if (said.includes('Running on')) resolve();
     });
-    child.once('close', () => reject(new Error(`moto ended: ${said}`)));
+    child.once('close', () => reject(new Error(`moto ended: ${said.slice(-2000)}`)));
   });
   const endpoint = `http://127.0.0.1:${port}`;
   return {
@@ -48,6 +50,7 @@ export async function startMoto(): Promise<Moto> {
     enforceAccess: async (after = 0) => {
       await fetch(`${endpoint}/moto-api/reset-auth`, { method: 'POST', body: String(after) });
     },
+    log: () => said,
     stop: async () => {
       child.kill('SIGTERM');
       await ended;
