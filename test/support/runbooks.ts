@@ -92,7 +92,8 @@ export async function runbookWorld(options: WorldOptions = {}): Promise<RunbookW
     journal: async (runId) => (await readJournal(home, runId)).entries,
     dispose: async () => {
       await database?.drop();
-      await rm(root, { recursive: true, force: true });
+      // What a killed run had under way may still write a file while this removes them.
+      await rm(root, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
     },
   };
 }

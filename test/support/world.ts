@@ -56,7 +56,8 @@ export async function makeWorld(
     another,
     dispose: async () => {
       await database.drop();
-      await rm(root, { recursive: true, force: true });
+      // What a killed run had under way may still write a file while this removes them.
+      await rm(root, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
     },
   };
 }
