@@ -23,6 +23,7 @@ const long = [
   'test/runbooks/repair-matrix.test.ts',
   'test/runbooks/rotate-database-cases.test.ts',
   'test/runbooks/rotate-database-crashes.test.ts',
+  'test/runbooks/rotate-password-crashes.test.ts',
   'test/runbooks/rotate-password.test.ts',
   'test/e2e/credentials.test.ts',
   'test/lake/s3-faults.test.ts',

@@ -1,37 +1,12 @@
-import pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import { loginOf } from '../../src/credentials/database/login-url.js';
 import { readRotationState } from '../../src/credentials/record.js';
 import { endInterrupted } from '../../src/runbooks/engine/run-lock.js';
 import runbook from '../../src/runbooks/rotate-database.js';
+import { consume } from '../support/consumer.js';
 import { bury, crashAt } from '../support/crash-matrix.js';
 import { logInWith, type RotationWorld, rotationWorld } from '../support/rotation.js';
-
-/** What a consumer does, over and over: reads the `.env` and logs in with what it holds. */
-function consume(world: RotationWorld) {
-  let stopped = false;
-  const dead: string[] = [];
-  let logins = 0;
-  const done = (async () => {
-    while (!stopped) {
-      const url = await world.handedOut();
-      try {
-        await logInWith(url);
-        logins += 1;
-      } catch (error) {
-        // What was replaced between reading and using is read again, as consumers do.
-        if ((await world.handedOut()) === url) dead.push(String(error));
-      }
-    }
-  })();
-  return {
-    stop: async () => {
-      stopped = true;
-      await done;
-      return { dead, logins };
-    },
-  };
-}
+import { dieAtStatement, onlyRun } from '../support/statement-kill.js';
 
 const finished = async (world: RotationWorld, runId: string | undefined): Promise<void> => {
   const watch = { now: () => new Date(), signal: new AbortController().signal };
@@ -66,68 +41,6 @@ const expectEnd = async (world: RotationWorld): Promise<void> => {
     { rolname: world.b, rolcanlogin: true },
   ]);
   expect(await readRotationState(world.home, 'database')).toBeUndefined();
-};
-
-/** What changes something, and where transactions begin and end. */
-const changes = /^(ALTER|CREATE|GRANT|REVOKE|REASSIGN|BEGIN|COMMIT)/;
-
-/** Lets the process die at the nth statement by which it changes roles. */
-async function dieAtStatement(
-  world: RotationWorld,
-  nth: number,
-  when: 'before' | 'after',
-): Promise<boolean> {
-  type Query = (this: pg.Client, ...args: unknown[]) => Promise<unknown>;
-  const original = pg.Client.prototype.query as unknown as Query;
-  const forEver = new Promise<never>(() => undefined);
-  let reached: () => void = () => undefined;
-  const died = new Promise<boolean>((resolve) => {
-    reached = () => resolve(true);
-  });
-  let seen = 0;
-  const patched: Query = async function (...args) {
-    const ours = (this as unknown as { connectionParameters: { application_name?: string } })
-      .connectionParameters.application_name;
-    const statement = typeof args[0] === 'string' ? args[0] : '';
-    if (ours !== 'reviewops rotate credential' || !changes.test(statement)) {
-      return original.apply(this, args);
-    }
-    if (seen > nth) return forEver;
-    const here = seen === nth;
-    seen += 1;
-    if (here && when === 'before') {
-      hangUp(this);
-      reached();
-      return forEver;
-    }
-    const result = await original.apply(this, args);
-    if (!here) return result;
-    hangUp(this);
-    reached();
-    return forEver;
-  };
-  (pg.Client.prototype as unknown as { query: Query }).query = patched;
-  try {
-    const run = world.run(runbook).then(() => false);
-    return await Promise.race([died, run]);
-  } finally {
-    (pg.Client.prototype as unknown as { query: Query }).query = original;
-  }
-}
-
-const hangUp = (client: pg.Client): void => {
-  (
-    client as unknown as { connection: { stream: { destroy(): void } } }
-  ).connection.stream.destroy();
-};
-
-const onlyRun = async (world: RotationWorld): Promise<string | undefined> => {
-  const { readdir } = await import('node:fs/promises');
-  const { join } = await import('node:path');
-  const [file] = (await readdir(join(world.home, 'runs'))).filter((name) =>
-    name.endsWith('.jsonl'),
-  );
-  return file?.slice(0, -'.jsonl'.length);
 };
 
 describe('the rotation of the database login, killed', () => {
@@ -165,7 +78,7 @@ describe('the rotation of the database login, killed', () => {
         const world = await rotationWorld();
         try {
           const consumer = consume(world);
-          const died = await dieAtStatement(world, nth, when);
+          const died = await dieAtStatement(world, runbook, nth, when);
           if (died) {
             await bury(world);
             await logInWith(await world.handedOut());

@@ -11,16 +11,19 @@ export interface NeonStandIn {
   requests: string[];
   /** Resets whose answer is lost on the way, though they were carried out. */
   loseAnswers: number;
+  /** Lets each request through, before it is carried out and before it is answered. */
+  pass(moment: 'before' | 'after'): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Resets passwords in a real server. */
+/** Resets passwords in a real server. `known`: the passwords that it would reveal already. */
 export async function startNeon(
   admin: DatabaseClient,
   roles: readonly string[],
+  known: Readonly<Record<string, string>> = {},
 ): Promise<NeonStandIn> {
   const key = `neon-${randomBytes(8).toString('hex')}`;
-  const passwords = new Map<string, string>();
+  const passwords = new Map(Object.entries(known));
   const polls = new Map<string, number>();
   const standIn: NeonStandIn = {
     api: '',
@@ -29,6 +32,7 @@ export async function startNeon(
     branch: 'br-main-1',
     requests: [],
     loseAnswers: 0,
+    pass: async () => undefined,
     stop: async () => {
       server.closeAllConnections();
       await new Promise((done) => server.close(done));
@@ -77,14 +81,20 @@ export async function startNeon(
       },
     ];
   };
+  const passed = async (method: string, path: string): Promise<[number, unknown]> => {
+    await standIn.pass('before');
+    standIn.requests.push(`${method} ${path}`);
+    const given = await answer(method, path);
+    await standIn.pass('after');
+    return given;
+  };
   const server = http.createServer((request, response) => {
     const { method = '', url = '', headers } = request;
-    standIn.requests.push(`${method} ${url}`);
     if (headers.authorization !== `Bearer ${key}`) {
       response.writeHead(401).end();
       return;
     }
-    answer(method, url).then(
+    passed(method, url).then(
       ([status, body]) => {
         if (method === 'POST' && standIn.loseAnswers > 0) {
           standIn.loseAnswers -= 1;
