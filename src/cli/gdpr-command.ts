@@ -59,7 +59,7 @@ export async function discoveryWork(context: CommandContext): Promise<DiscoveryW
 /** Runs the erasure, or its plan, to its end; throws what kept it from succeeding. */
 export async function runErasure(
   context: CommandContext,
-  input: { requestIds?: string[]; due?: boolean },
+  input: { requestIds?: string[]; due?: boolean; replay?: boolean },
   flags: RunbookFlags,
 ): Promise<EraseResult> {
   const report = await runRunbookCommand(context, 'erase-person', input, flags);

@@ -172,7 +172,7 @@ export async function verifyLake(
   const { memoryLimit, threads } = work.config.pipeline;
   const engine = await openEngine({ memoryLimit, threads, scratch, signal: work.job.signal });
   try {
-    for (const name of ['ids', 'addresses', 'numbers'] as const) {
+    for (const name of ['ids', 'addresses', 'mentioned', 'numbers'] as const) {
       await engine.run(`CREATE TABLE ${name} (value VARCHAR)`);
       for (const [index, value] of wanted[name].entries()) {
         await engine.run(`INSERT INTO ${name} VALUES ($1)`, [value]);
@@ -298,17 +298,17 @@ const wholeText = (text: string, { ids, addresses }: Wanted): string =>
       : [ofAddress(text, `lower(${text}) IN ${listOf('addresses', addresses)}`)]),
   ]);
 
-const withinText = (text: string, { addresses, numbers }: Wanted): string =>
+const withinText = (text: string, { mentioned, numbers }: Wanted): string =>
   anyOf([
     ...(numbers.length === 0 ? [] : [containsOne(text, 'numbers', numbers)]),
-    ...(addresses.length === 0
+    ...(mentioned.length === 0
       ? []
-      : [ofAddress(text, containsOne(`lower(${text})`, 'addresses', addresses))]),
+      : [ofAddress(text, containsOne(`lower(${text})`, 'mentioned', mentioned))]),
   ]);
 
 const containsOne = (
   text: string,
-  name: 'addresses' | 'numbers',
+  name: 'mentioned' | 'numbers',
   values: readonly string[],
 ): string =>
   values.length > fewTexts

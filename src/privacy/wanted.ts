@@ -15,30 +15,30 @@ export interface Wanted {
   within: string[];
   /** Of `exact`: ids, numbers and pseudonyms as they are; case tells them apart. */
   ids: string[];
-  /** Of both: e-mail addresses, lower case. */
+  /** Of `exact`: e-mail addresses, lower case. */
   addresses: string[];
+  /** Of `within`: e-mail addresses, lower case. */
+  mentioned: string[];
   /** Of `within`: what has no upper and lower case. */
   numbers: string[];
 }
 
 export function wantedOf(needles: Needles, pseudonymKey: Uint8Array): Wanted {
   const given = ['customer', 'buyer'].flatMap((domain) => needles.of(domain));
-  const mentioned = ['email', mentionDomain].flatMap((domain) => needles.of(domain));
+  const emails = needles.of('email');
+  // Addresses that were only found beside an id may be shared: they name the person within texts.
+  const mentioned = [...emails, ...needles.of(mentionDomain)];
   const pseudonyms = needles.of('customer').map((id) => pseudonym(id, pseudonymKey));
   const distinct = (values: readonly string[]) => [...new Set(values)];
   const lower = (values: readonly string[]) => distinct(values.map((one) => one.toLowerCase()));
   const long = [...mentioned, ...pseudonyms].filter((text) => text.length >= shortestMention);
   const isAddress = (text: string) => text.includes('@');
   return {
-    exact: lower([...given, ...mentioned, ...needles.of('phone'), ...pseudonyms]),
+    exact: lower([...given, ...emails, ...needles.of('phone'), ...pseudonyms]),
     within: lower(long),
-    ids: distinct([
-      ...given,
-      ...needles.of('phone'),
-      ...pseudonyms,
-      ...mentioned.filter((text) => !isAddress(text)),
-    ]),
-    addresses: lower(mentioned.filter(isAddress)),
+    ids: distinct([...given, ...needles.of('phone'), ...pseudonyms]),
+    addresses: lower(emails),
+    mentioned: lower(mentioned.filter(isAddress)),
     numbers: distinct(long.filter((text) => !isAddress(text))),
   };
 }

@@ -29,6 +29,10 @@ const inputs = z.strictObject({
     .boolean()
     .default(false)
     .describe('All open requests that no hold stops, in one pass over the lake.'),
+  replay: z
+    .boolean()
+    .default(false)
+    .describe('After a restore of the database: everybody who was erased and is there again.'),
 });
 
 /** A lake takes as long as it takes. */
@@ -36,6 +40,9 @@ const long = 86_400;
 
 const documented = (end: string): string =>
   `psql "$NEON_DB_URL" -v id=CUSTOMER_ID -c "${end}"   # the id from standard input, not from history`;
+
+const somethingPlanned = ({ plan }: EraseContext): true | string =>
+  plan === undefined || plan.targets.length > 0 ? true : 'The plan names nobody.';
 
 const verifyStep = async (context: EraseContext): Promise<Finding> => {
   const { verifyErasure } = await import('../privacy/verify.js');
@@ -130,7 +137,8 @@ export default defineRunbook({
       title: 'Approve the erasure',
       why: 'Nothing brings back what is erased. The approval counts for this plan and no other.',
       manual: () => 'reviewops gdpr erase REQUEST --plan HASH',
-      name: ({ plan }) => {
+      name: ({ plan, input }) => {
+        if (input.due || input.replay) return 'people';
         const requests = (plan?.targets ?? []).filter(({ type }) => type === 'request');
         return requests.length === 1 ? (requests[0]?.name ?? '') : 'people';
       },
@@ -220,6 +228,7 @@ export default defineRunbook({
         ),
       must: true,
       timeout: long,
+      when: somethingPlanned,
       run: async (context) => {
         const { findInDatabase } = await import('../privacy/database-finder.js');
         const { readModel } = await import('../privacy/model.js');
@@ -245,17 +254,23 @@ export default defineRunbook({
       timeout: long,
       run: async (context) => {
         const { cleanPages } = await import('../privacy/database-eraser.js');
-        const tables = plannedTables(context).map(({ table }) => table);
-        const full = context.services.config.privacy.vacuum === 'full';
-        await withDatabase(context, 'gdpr vacuum', { write: true }, (client) =>
-          cleanPages(
-            client,
-            tables.map((table) => {
-              const dot = table.indexOf('.');
-              return { schema: table.slice(0, dot), name: table.slice(dot + 1) };
-            }),
-            full,
-          ),
+        const { readModel } = await import('../privacy/model.js');
+        const { config } = context.services;
+        const full = config.privacy.vacuum === 'full';
+        // All that may hold people: statistics outlive rows that went before this erasure.
+        const tables = await withDatabase(
+          context,
+          'gdpr vacuum',
+          { write: true },
+          async (client) => {
+            const model = await readModel(client, config);
+            const people = model.tables.filter(
+              ({ owning, kind }) =>
+                owning.length > 0 && (kind === 'table' || kind === 'partitioned'),
+            );
+            await cleanPages(client, people, full);
+            return people.map(({ id }) => id);
+          },
         );
         await journalOf(context).append({ type: 'vacuumed', runId: context.runId, tables, full });
         return { tables, full };
@@ -320,6 +335,7 @@ export default defineRunbook({
       manual: () => 'reviewops gdpr verify REQUEST',
       must: true,
       timeout: long,
+      when: somethingPlanned,
       run: verifyStep,
     },
     {

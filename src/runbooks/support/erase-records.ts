@@ -39,7 +39,9 @@ export async function suppressPeople(
   await keepFound(lake, keys, context.runId, needles);
   const records = await requestsOf(context);
   const effectiveAt = now().toISOString();
-  const tombstones: NewTombstone[] = records.flatMap((record) => {
+  // Who came back with a restore has tombstones already.
+  const fresh = context.input.replay === true ? [] : records;
+  const tombstones: NewTombstone[] = fresh.flatMap((record) => {
     const identifiers = openIdentifiers(record, keys);
     return (['customer', 'buyer', 'email', 'phone'] as const).flatMap((kind) =>
       identifiers[kind].map((value) => ({
@@ -52,7 +54,7 @@ export async function suppressPeople(
   });
   const [only] = records;
   const requestId = records.length === 1 && only !== undefined ? only.requestId : context.runId;
-  for (const id of needles.of('customer')) {
+  for (const id of context.input.replay === true ? [] : needles.of('customer')) {
     const digest = keys.digest('customer', id);
     if (!tombstones.some((one) => one.kind === 'customer' && one.digest === digest)) {
       tombstones.push({ requestId, kind: 'customer', digest, effectiveAt });
@@ -107,6 +109,8 @@ async function waitForPublishers(context: EraseContext, lake: Lake): Promise<voi
 export async function documentErasure(context: EraseContext): Promise<JsonObject> {
   const { residualsOf, stateOf, writeCertificate } = await import('../../privacy/certificate.js');
   const { updateRequest } = await import('../../privacy/requests.js');
+  const { forget } = await import('../../privacy/found.js');
+  const { foundKey } = await import('../../lake/privacy-layout.js');
   const { config, now } = context.services;
   const lake = await context.services.lake();
   const records = await requestsOf(context);
@@ -154,15 +158,20 @@ export async function documentErasure(context: EraseContext): Promise<JsonObject
       pending: residualsOf(config.privacy.residuals, erasedAt),
       journal: head,
     };
-    await writeCertificate(lake, { ...certificate, state: stateOf(certificate, now()) });
+    // What was certified stays as it was; the journal tells of those who came back and went again.
+    if (context.input.replay !== true) {
+      await writeCertificate(lake, { ...certificate, state: stateOf(certificate, now()) });
+    }
     await updateRequest(lake, requestId, (present) => ({
       ...present,
-      state: 'erased',
+      state: present.state === 'final' ? 'final' : 'erased',
       erasedAt: present.erasedAt ?? erasedAt.toISOString(),
       runId,
     }));
   }
-  await journal.append({ type: 'certified', runId, requestIds });
+  if (records.every(({ state }) => state === 'final')) await forget(lake, foundKey(runId));
+  const type = context.input.replay === true ? 'replayed' : 'certified';
+  await journal.append({ type, runId, requestIds });
   return { requestIds };
 }
 

@@ -7,6 +7,7 @@ import type {
 } from '../../privacy/erasure-plan.js';
 import { PrivacyJournal, readEntries } from '../../privacy/journal.js';
 import type { PrivacyKeys } from '../../privacy/keys.js';
+import type { Returned } from '../../privacy/replay.js';
 import type { RequestRecord } from '../../privacy/requests.js';
 import { withState } from '../../privacy/with-state.js';
 import { formatCount } from '../../system/duration.js';
@@ -18,6 +19,7 @@ import { databaseOf, jobOf } from './context.js';
 export interface EraseInput {
   requestIds?: string[] | undefined;
   due?: boolean | undefined;
+  replay?: boolean | undefined;
 }
 export type EraseContext = StepContext<EraseInput>;
 
@@ -27,11 +29,8 @@ export const keysOf = async ({ services }: EraseContext): Promise<PrivacyKeys> =
 };
 
 /** The requests of the run: those named, or all that are open and not held. */
-export async function requestsOf({
-  services,
-  input,
-  plan,
-}: EraseContext): Promise<RequestRecord[]> {
+export async function requestsOf(context: EraseContext): Promise<RequestRecord[]> {
+  const { services, input, plan } = context;
   const { listRequests, requireRequest } = await import('../../privacy/requests.js');
   const lake = await services.lake();
   const planned = plan?.targets.filter(({ type }) => type === 'request').map(({ name }) => name);
@@ -40,6 +39,7 @@ export async function requestsOf({
     const records = await Promise.all(named.map((id) => requireRequest(lake, id)));
     return records.map(({ record }) => record);
   }
+  if (input.replay === true) return returnedRequests(context);
   if (input.due !== true) {
     throw invalid('USAGE_ERROR', 'Name the requests, or take all that are due.', {
       hint: 'reviewops gdpr erase REQUEST, or --due',
@@ -56,14 +56,42 @@ export async function requireOpen(context: EraseContext): Promise<RequestRecord[
   const records = await requestsOf(context);
   for (const record of records) {
     requireNoHold(record);
-    if (record.sealed === null) {
+    if (record.sealed === null && context.input.replay !== true) {
       throw refused('REQUEST_FINAL', `Request ${record.requestId} is final already.`);
     }
   }
   return records;
 }
 
+/** Who was erased and is in the database again; of what the tombstones recognise. */
+async function returned(context: EraseContext): Promise<Returned> {
+  const { findReturned } = await import('../../privacy/replay.js');
+  const { readSuppression, requireKey } = await import('../../privacy/suppression.js');
+  const keys = await keysOf(context);
+  const list = await readSuppression(await context.services.lake());
+  return withDatabase(context, 'gdpr replay', { write: false }, (client) =>
+    findReturned(client, context.services.config, keys, requireKey(list, keys)),
+  );
+}
+
+async function returnedRequests(context: EraseContext): Promise<RequestRecord[]> {
+  const { listRequests } = await import('../../privacy/requests.js');
+  const { customer, buyer, requestIds } = await returned(context);
+  if (customer.length + buyer.length === 0) return [];
+  const records = await listRequests(await context.services.lake());
+  const erased = records.filter(
+    ({ requestId, runId, state }) =>
+      state !== 'open' && (requestIds.includes(requestId) || requestIds.includes(runId ?? '')),
+  );
+  return erased;
+}
+
 async function subjectsOf(context: EraseContext): Promise<Subject[]> {
+  if (context.input.replay === true) {
+    const { requestIds, customer, buyer } = await returned(context);
+    const identifiers = { customer, buyer, email: [], phone: [] };
+    return [{ requestId: requestIds[0] ?? '', identifiers }];
+  }
   const { openIdentifiers } = await import('../../privacy/requests.js');
   const keys = await keysOf(context);
   return (await requireOpen(context)).map((record) => ({

@@ -167,6 +167,32 @@ describe('erasing a person', () => {
     expect(await rowsOf('fact_reviews', "customer_id = 'C7'")).toHaveLength(1);
   });
 
+  it('rule 11, restore: tombstones are replayed; who registered again stays', async () => {
+    // As after a restore: the erased account is there as it was, and the tombstones of the database are not.
+    await world.client.execute("DELETE FROM amazon.fact_reviews WHERE customer_id = 'C7'");
+    await world.client.execute("DELETE FROM amazon.review WHERE customer_id = 'C7'");
+    await world.client.execute("DELETE FROM amazon.customer WHERE customer_id = 'C7'");
+    await world.client.execute('DELETE FROM maintenance.gdpr_tombstones');
+    await world.client.execute(
+      "INSERT INTO amazon.customer (customer_id, email, created_at) VALUES ('C7', 'Ada@Example.org', '2020-01-01'), ('C7-new', 'ada@example.org', now() + interval '1 hour')",
+    );
+    await world.client.execute(
+      "INSERT INTO amazon.review VALUES ('R-restored', 'C7', 'T', 'Text', 4, true, 0, '2025-01-01')",
+    );
+    const { report } = await world.erase({ replay: true });
+    expect([report.state, report.reason]).toEqual(['succeeded', null]);
+    expect(await rowsOf('customer', "customer_id IN ('C7', 'C7-new')")).toEqual([
+      { row: expect.stringContaining('C7-new') },
+    ]);
+    expect(await rowsOf('review', "review_id = 'R-restored'")).toEqual([]);
+    const [copied] = await world.client.query<{ n: number }>(
+      'SELECT count(*)::int AS n FROM maintenance.gdpr_tombstones',
+    );
+    expect(copied?.n).toBeGreaterThan(0);
+    const again = await world.erase({ replay: true });
+    expect(again.report).toMatchObject({ state: 'succeeded', changed: false });
+  });
+
   it('must hold: 42 does not touch 1420 nor 142, NULL ids stay', async () => {
     await world.request('DSR-forty', { customer: ['42'] });
     const { report } = await world.erase({ requestIds: ['DSR-forty'] });
