@@ -218,10 +218,10 @@ async function measureAll(root: string): Promise<Row[]> {
 async function rewriteLarge(engine: Engine, root: string): Promise<Row[]> {
   const wanted = Number(given.megabytes) * 1e6;
   const from = join(root, 'large.parquet');
-  // About 90 compressed bytes a row.
+  // About 29 compressed bytes a row.
   tell(`Making a file of ${bytes(wanted)}`);
   await engine.run(
-    `COPY (${review(`range(${Math.round(wanted / 62)}) AS t (i)`)}) TO ${literal(from)} (${written})`,
+    `COPY (${review(`range(${Math.round(wanted / 29)}) AS t (i)`)}) TO ${literal(from)} (${written})`,
   );
   const { size } = await stat(from);
   const [found] = await engine.rows<{ rows: number }>(

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Config } from '../config/schema.js';
 import { parquetSource } from '../engine/parquet.js';
 import { type Engine, literal, openEngine, quoteName } from '../engine/session.js';
-import type { Lake } from '../lake/lake.js';
+import type { Key, Lake } from '../lake/lake.js';
 import { tableOfKey } from '../lake/privacy-layout.js';
 import { readLayer } from '../lake/publish.js';
 import { pseudonym, pseudonymKeyId } from '../pipeline/pseudonym.js';
@@ -15,7 +15,7 @@ import type { Needles } from './needles.js';
 import { bySchema } from './parquet-groups.js';
 import { pseudonymDomain, rowCondition, type Shape, shapeOf, unclassifiedIn } from './shapes.js';
 import { globPattern, scanText, type TextResult, textFormat, textShape } from './text-files.js';
-import { isOwnDocument, wantedOf } from './wanted.js';
+import { isOwnDocument, maskedKey, wantedOf } from './wanted.js';
 
 export interface LakeHit {
   unit: LakeUnit;
@@ -34,6 +34,8 @@ export interface LakeFindings {
   unreadable: { name: string; why: string }[];
   /** What is searched by a weaker link only. */
   notes: string[];
+  /** Keys that hold an identifier themselves, masked. */
+  revealing: string[];
   /** Somebody else's records that name the person. */
   mentions: { place: string; rows: number }[];
 }
@@ -77,6 +79,7 @@ class LakeSearch {
   readonly #needles: Needles;
   readonly #engine: Engine;
   readonly #scratch: string;
+  readonly #keys = new Set<Key>();
   readonly #others: LakeUnit[] = [];
   readonly #findings: LakeFindings = {
     hits: [],
@@ -86,6 +89,7 @@ class LakeSearch {
     unreadable: [],
     notes: [],
     mentions: [],
+    revealing: [],
   };
 
   constructor(work: LakeWork, needles: Needles, engine: Engine, scratch: string) {
@@ -146,6 +150,7 @@ class LakeSearch {
     const shapes = new Map<string, Shape | undefined>();
     const candidates: Candidate[] = [];
     for (const unit of await listUnits(lake)) {
+      this.#keys.add(unit.key);
       if (!unit.key.endsWith('.parquet')) {
         this.#others.push(unit);
         continue;
@@ -175,7 +180,12 @@ class LakeSearch {
   /** Files of text come last: nothing leads on from them. */
   async #searchTexts(): Promise<void> {
     const { lake, model, config, pseudonymKey } = this.#work;
-    const { exact, within } = wantedOf(this.#needles, pseudonymKey);
+    const wanted = wantedOf(this.#needles, pseudonymKey);
+    const { exact, within } = wanted;
+    for (const key of this.#keys) {
+      const masked = maskedKey(key, wanted);
+      if (masked !== undefined) this.#findings.revealing.push(masked);
+    }
     for (const unit of this.#others) {
       if (isOwnDocument(unit.key)) continue;
       const format = textFormat(unit.key);

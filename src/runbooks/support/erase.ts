@@ -223,6 +223,13 @@ function requireCovered(found: Discovery): void {
   const { unclassified, problems, lake } = found;
   const show = (names: readonly string[]) =>
     `${names.slice(0, 10).join('; ')}${names.length > 10 ? ` and ${names.length - 10} more` : ''}`;
+  if (lake.revealing.length > 0) {
+    throw refused(
+      'KEYS_REVEAL',
+      `The names of these objects hold an identifier, and would have to stand in plan, journal and certificate: ${show(lake.revealing)}.`,
+      { hint: 'Delete them, or put them under other names; then plan again.' },
+    );
+  }
   if (unclassified.length > 0) {
     throw refused(
       'UNCLASSIFIED',

@@ -237,6 +237,18 @@ describe('erasing a person', () => {
     await world.lake.remove(['raw/photo.jpg']);
   });
 
+  it('rule 10: an object whose name holds an identifier is refused, with the name masked', async () => {
+    await world.request('DSR-key', { customer: ['person-1815'], email: ['bob@example.org'] });
+    for (const key of ['raw/of/person-1815.csv', 'raw/mail-bob@example.org.csv']) {
+      await world.lake.put(key, 'customer_id\n');
+    }
+    const { report } = await world.erase({ requestIds: ['DSR-key'] });
+    expect(report).toMatchObject({ state: 'refused', error: { code: 'KEYS_REVEAL' } });
+    expect(report.reason).toContain('raw/of/[identifier]');
+    expect(report.reason).not.toMatch(/1815|bob@/);
+    await world.lake.remove(['raw/of/person-1815.csv', 'raw/mail-bob@example.org.csv']);
+  });
+
   it('rule 8: CSV, JSON Lines and logs lose the records of the person and keep all other bytes', async () => {
     const csv =
       'customer_id,title,body\r\nC9,"a, ""b""","two\nlines"\r\nC10,Other,"C9 is not me"\r\n,,\r\n';
