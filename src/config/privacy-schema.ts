@@ -73,12 +73,6 @@ export const privacySchema = z.strictObject({
         .nullable()
         .default('customer.phone')
         .describe('The column of the telephone number; null where there is none.'),
-      name: z
-        .array(columnName)
-        .default(['customer.first_name', 'customer.last_name'])
-        .describe(
-          'The columns that make up the name, in order; texts that hold it are cases for a person.',
-        ),
     })
     .prefault({})
     .describe('The columns in which a person is looked for.'),
