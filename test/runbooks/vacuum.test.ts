@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { DatabaseClient } from '../../src/database/client.js';
 import vacuum from '../../src/runbooks/vacuum.js';
 import vacuumFull from '../../src/runbooks/vacuum-full.js';
+import { createTestDatabase } from '../support/database.js';
 import { listening, no, type RunbookWorld, runbookWorld, yes } from '../support/runbooks.js';
 
 let world: RunbookWorld;
@@ -23,8 +24,23 @@ beforeEach(async () => {
   await client.execute('VACUUM (ANALYZE) amazon.review');
   await client.execute('DELETE FROM amazon.review WHERE substr(review_id, 2)::int % 4 = 0');
   await client.query('SELECT pg_stat_force_next_flush()');
-  await client.query('SELECT 1');
+  await deadForAll(client);
 });
+
+/** Waits until nobody on the server, whatever database they are in, may still see dead rows. */
+async function deadForAll(connection: DatabaseClient): Promise<void> {
+  const [row] = await connection.query<{ xid: string }>('SELECT pg_current_xact_id()::text AS xid');
+  await expect
+    .poll(
+      () =>
+        connection.query<{ past: boolean }>(
+          'SELECT pg_snapshot_xmin(pg_current_snapshot()) > $1::xid8 AS past',
+          [row?.xid],
+        ),
+      { timeout: 20_000, interval: 20 },
+    )
+    .toEqual([{ past: true }]);
+}
 
 const step = <Step extends { id: string }>({ steps }: { steps: Step[] }, id: string) =>
   steps.find((found) => found.id === id);
@@ -124,10 +140,62 @@ describe('vacuum', () => {
       { tables: ['amazon.review'] },
       { ask: yes('ada') },
     );
-    expect(report.state).toBe('succeeded');
+    expect(report).toMatchObject({ state: 'succeeded', reason: null });
     const [review] = evidenceOf(step(report, 'vacuum')?.verified) ?? [];
     expect(review).toMatchObject({ deadTuplesBefore: 1000 });
     expect(Number(review?.bytesAfter)).toBeLessThan(0.85 * Number(review?.bytesBefore));
+  });
+
+  it('full without ANALYZE is judged by the file, not by the old number of dead rows', async () => {
+    const { report } = await world.run(
+      vacuumFull,
+      { tables: ['amazon.review'], analyze: false },
+      { ask: yes('ada') },
+    );
+    expect(report).toMatchObject({ state: 'succeeded', reason: null });
+    expect(evidenceOf(step(report, 'vacuum')?.verified)).toMatchObject([
+      { deadTuplesBefore: 1000, deadTuplesAfter: null },
+    ]);
+    expect(step(report, 'vacuum')?.verified?.summary).toMatch(
+      /^1 table written anew: .*B before, .*B after\.$/,
+    );
+  });
+
+  it('full names who writes in another database: that holds it up as well', async () => {
+    const other = await createTestDatabase();
+    try {
+      const writer = await other.client();
+      await writer.execute('BEGIN');
+      const [row] = await writer.query<{ pid: number }>(
+        'SELECT pg_backend_pid() AS pid, pg_current_xact_id()',
+      );
+      await client.execute('DELETE FROM amazon.review WHERE substr(review_id, 2)::int % 4 = 1');
+      await client.query('SELECT pg_stat_force_next_flush()');
+      // Room inside the file: it gets smaller, and yet no dead row goes.
+      await client.execute('VACUUM amazon.review');
+      await client.execute('DELETE FROM amazon.review');
+      await client.query('SELECT pg_stat_force_next_flush()');
+      const input = { tables: ['amazon.review'] };
+      const held = new RegExp(
+        `session with pid ${row?.pid} .*in database ${new URL(other.target.url).pathname.slice(1)}\\)`,
+      );
+      // A plain vacuum goes by this database alone.
+      const plain = await world.run(vacuum, input, { dryRun: true });
+      expect(step(plain.report, 'blockers')?.finding?.summary).not.toMatch(held);
+      const { report } = await world.run(vacuumFull, input, { ask: yes('ada') });
+      expect(step(report, 'blockers')?.finding).toMatchObject({
+        state: 'warning',
+        summary: expect.stringMatching(held),
+      });
+      expect(report).toMatchObject({ state: 'failed', exitCode: 4 });
+      expect(report.reason).toMatch(/no dead row was removed\. They are held by session/);
+      await writer.execute('ROLLBACK');
+      await deadForAll(client);
+      const resumed = await world.resume(vacuumFull, report.runId);
+      expect(resumed.report).toMatchObject({ state: 'succeeded', reason: null });
+    } finally {
+      await other.drop();
+    }
   });
 
   it('takes tables in whatever order they are named', async () => {

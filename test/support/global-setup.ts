@@ -58,6 +58,8 @@ async function start(): Promise<{ url: string; stop: () => Promise<void> }> {
     // The tests' data may be lost with the power; their time may not.
     await client.execute('ALTER SYSTEM SET synchronous_commit = off');
     await client.execute('ALTER SYSTEM SET fsync = off');
+    // It would come at moments of its own; a test of autovacuum has a server of its own.
+    await client.execute("ALTER SYSTEM SET autovacuum_naptime = '7d'");
     await client.query('SELECT pg_reload_conf()');
     await client.execute(`CREATE DATABASE ${template}`);
   });

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DatabaseClient } from '../../database/client.js';
 import type { TableStatistics } from '../../maintenance/table-statistics.js';
-import { formatCount, formatSeconds } from '../../system/duration.js';
+import { formatBytes, formatCount, formatSeconds } from '../../system/duration.js';
 import { failed } from '../../system/errors.js';
 import type { JsonObject, Verified } from '../engine/definition.js';
 import { databaseOf, reading } from './context.js';
@@ -36,7 +36,10 @@ export async function actVacuum(context: Context, full: boolean): Promise<JsonOb
       const patience = context.services.config.maintenance.deadTuples;
       const open = present.filter((table) => {
         const planned = before.get(table.oid);
-        return !isVacuumed(table, planned, full) || removedNothing(table, planned, patience);
+        return (
+          !isVacuumed(table, planned, full) ||
+          removedNothing(table, planned, patience, isCounted(context, full))
+        );
       });
       for (const table of open.toSorted((a, b) => a.totalBytes - b.totalBytes)) {
         const started = performance.now();
@@ -67,14 +70,23 @@ const isVacuumed = (
   before !== undefined &&
   (full ? now.filenode !== before.filenode : now.vacuumCount > before.vacuumCount);
 
-/** A vacuum that ran and left as many dead rows as there were; below `few`, new ones explain it. */
+/** Whether the server knows how many dead rows a vacuum left. */
+const isCounted = ({ input }: Context, full: boolean): boolean => !full || input.analyze;
+
+/**
+ * A vacuum that ran and left as many dead rows as there were; below `few`, new ones explain it.
+ * After a full one (not `counted`) the number is that of before until somebody analyses: then the
+ * file tells.
+ */
 const removedNothing = (
   now: TableStatistics | undefined,
   before: TableBefore | undefined,
   few: number,
+  counted: boolean,
 ): boolean => {
   const dead = before?.deadTuples ?? 0;
-  return dead >= few && (now?.deadTuples ?? 0) >= dead;
+  if (dead < few || (now?.deadTuples ?? 0) < dead) return false;
+  return counted || (now?.heapBytes ?? 0) >= (before?.heapBytes ?? 0);
 };
 
 /** How long statistics may take to arrive, in milliseconds. */
@@ -104,16 +116,19 @@ export const verifyVacuum = (context: Context, full: boolean): Promise<Verified>
     const pairs = before.map((table) => ({ table, now: now.get(table.oid) }));
     const isDone = ({ table, now: found }: (typeof pairs)[number]) =>
       found !== undefined && isVacuumed(found, table, full);
-    const { blockers } = await findBlockers(client);
+    const { blockers } = await findBlockers(client, { full });
     const open = pairs.filter((pair) => !isDone(pair)).map(({ table }) => table.table);
     const [first] = blockers;
     const few = first === undefined ? context.services.config.maintenance.deadTuples : 1;
-    const kept = pairs.filter(({ table, now: found }) => removedNothing(found, table, few));
+    const kept = pairs.filter(({ table, now: found }) =>
+      removedNothing(found, table, few, isCounted(context, full)),
+    );
     const evidence = {
       tables: pairs.map(({ table, now }) => ({
         table: table.table,
         deadTuplesBefore: table.deadTuples,
-        deadTuplesAfter: now?.deadTuples ?? null,
+        // A full vacuum is not counted; only ANALYZE looks at what it left.
+        deadTuplesAfter: isCounted(context, full) ? (now?.deadTuples ?? null) : null,
         bytesBefore: table.bytes,
         bytesAfter: now?.totalBytes ?? null,
       })),
@@ -136,11 +151,14 @@ export const verifyVacuum = (context: Context, full: boolean): Promise<Verified>
         evidence,
       };
     }
-    const dead = (key: 'deadTuplesBefore' | 'deadTuplesAfter') =>
-      evidence.tables.reduce((sum, table) => sum + (table[key] ?? 0), 0);
+    const sum = (key: 'deadTuplesBefore' | 'deadTuplesAfter' | 'bytesBefore' | 'bytesAfter') =>
+      evidence.tables.reduce((total, table) => total + (table[key] ?? 0), 0);
+    const tables = `${before.length} ${before.length === 1 ? 'table' : 'tables'}`;
     return {
       done: true,
-      summary: `${before.length} ${before.length === 1 ? 'table' : 'tables'} vacuumed: ${formatCount(dead('deadTuplesBefore'))} dead rows before, ${formatCount(dead('deadTuplesAfter'))} after.`,
+      summary: full
+        ? `${tables} written anew: ${formatBytes(sum('bytesBefore'))} before, ${formatBytes(sum('bytesAfter'))} after.`
+        : `${tables} vacuumed: ${formatCount(sum('deadTuplesBefore'))} dead rows before, ${formatCount(sum('deadTuplesAfter'))} after.`,
       evidence,
     };
   });

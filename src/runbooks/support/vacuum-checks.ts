@@ -5,12 +5,12 @@ import { type Context, readTables, selected } from './vacuum-tables.js';
 
 /** What a vacuum looks at before it is planned. */
 
-export const findHolders = (context: Context): Promise<Finding> =>
+export const findHolders = (context: Context, full: boolean): Promise<Finding> =>
   reading(context, 'vacuum', async (client) => {
     const { describeBlocker, findBlockers, removesNothing } = await import(
       '../../maintenance/vacuum-blockers.js'
     );
-    const { blockers, complete } = await findBlockers(client);
+    const { blockers, complete } = await findBlockers(client, { full });
     const { tables } = await selected(client, context);
     const evidence = { blockers: blockers.map((blocker) => ({ ...blocker })), complete };
     const [first] = blockers;

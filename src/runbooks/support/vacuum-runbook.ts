@@ -37,7 +37,7 @@ export const vacuumRunbook = (
         why: 'VACUUM removes only what nobody can see any more. One forgotten session, prepared transaction or replication slot makes it work for hours and remove nothing.',
         manual: () =>
           'psql "$NEON_DB_URL" -c "SELECT pid, usename, state, age(backend_xmin) FROM pg_stat_activity WHERE backend_xmin IS NOT NULL ORDER BY 4 DESC"',
-        run: findHolders,
+        run: (context) => findHolders(context, full),
       },
       {
         kind: 'check',

@@ -27,6 +27,7 @@ export interface TableBefore {
   filenode: string;
   deadTuples: number | null;
   bytes: number;
+  heapBytes: number;
   vacuumCount: number;
 }
 
