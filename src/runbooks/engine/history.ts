@@ -56,6 +56,9 @@ export function summarise(
   };
 }
 
+/** `run_20260102_030405`: ids of runs that began in one second are in no order. */
+const secondOf = (runId: string): string => runId.slice(0, runId.lastIndexOf('_'));
+
 /** The runs of this state directory, newest first, up to `limit`; damaged ones by id. */
 export async function listRuns(
   home: string,
@@ -64,8 +67,10 @@ export async function listRuns(
   const active = await activeRuns(home, options.now);
   const runs: RunSummary[] = [];
   const broken: string[] = [];
+  let second = '';
   for (const runId of (await runIds(home)).toReversed()) {
-    if (runs.length >= options.limit) break;
+    if (runs.length >= options.limit && secondOf(runId) !== second) break;
+    second = secondOf(runId);
     try {
       const summary = summarise((await readJournal(home, runId)).entries, active.has(runId));
       const wanted = options.incident === undefined || summary?.incident === options.incident;
@@ -75,10 +80,11 @@ export async function listRuns(
       broken.push(runId);
     }
   }
-  return { runs, broken };
+  runs.sort((a, b) => Date.parse(b.startedAt) - Date.parse(a.startedAt));
+  return { runs: runs.slice(0, options.limit), broken };
 }
 
-/** Ids of all runs, oldest first. */
+/** Ids of all runs, oldest first by the second they began in. */
 export async function runIds(home: string): Promise<string[]> {
   try {
     return (await readdir(runsDirectory(home)))
