@@ -14,7 +14,8 @@ import { runPeer, startMoto } from './moto.js';
 const moto = await startMoto();
 const { stop, enforceAccess: _, ...server } = moto;
 const lacks = await probe(server);
-// The probe meets it only now and then: moto compares and writes in two steps, on several threads.
+// The probe meets them only now and then: moto looks and writes in two steps, on several threads.
+lacks.atomicCreate ??= 'two who create the same object at once may both succeed';
 lacks.atomicReplace ??= 'two who replace the same version at once may both succeed';
 
 afterAll(stop);

@@ -339,7 +339,7 @@ export function lakeContract(
     });
 
     testNeeding(
-      ['conditionalCreate'],
+      ['conditionalCreate', 'atomicCreate'],
       'lets exactly one of many processes create an object',
       async () => {
         const outcomes = await Promise.all(

@@ -11,6 +11,7 @@ process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
 
 export const abilities = [
   'conditionalCreate',
+  'atomicCreate',
   'conditionalReplace',
   'atomicReplace',
   'conditionalDelete',
@@ -91,33 +92,31 @@ export async function probe(server: S3Server): Promise<Lacks> {
     );
     return status === 412 ? undefined : `CompleteMultipartUpload ignores ${header}`;
   };
+  /** Of many who put an object at once, on a condition that holds for the first, one may succeed. */
+  const ofManyOne = async (what: string, condition: (key: string) => Promise<object>) => {
+    for (let round = 0; round < 10; round += 1) {
+      const key = `probe/${what}/${round}`;
+      const given = await condition(key);
+      const refused = await Promise.all(
+        Array.from({ length: 8 }, () => refusal(() => put(key, given))),
+      );
+      const taken = refused.filter((status) => status === undefined).length;
+      if (taken !== 1) return `${taken} of 8 ${what}`;
+    }
+    return undefined;
+  };
   const checks: Record<Ability, () => Promise<string | undefined>> = {
     conditionalCreate: async () => {
       await put('create');
       const status = await refusal(() => put('create', { IfNoneMatch: '*' }));
       return status === 412 ? undefined : 'PutObject ignores If-None-Match';
     },
-    // Of several who replace the same version at once, one may succeed.
-    atomicReplace: async () => {
-      for (let round = 0; round < 10; round += 1) {
-        const Key = `probe/atomic-${round}`;
-        const { ETag } = await client.send(
-          new sdk.PutObjectCommand({ Bucket, Key, Body: 'first' }),
-        );
-        const refused = await Promise.all(
-          Array.from({ length: 8 }, (_, writer) =>
-            refusal(() =>
-              client.send(
-                new sdk.PutObjectCommand({ Bucket, Key, Body: `${writer}`, IfMatch: ETag }),
-              ),
-            ),
-          ),
-        );
-        const taken = refused.filter((status) => status === undefined).length;
-        if (taken !== 1) return `${taken} of 8 replaced the same version at once`;
-      }
-      return undefined;
-    },
+    atomicCreate: () =>
+      ofManyOne('created the same object at once', async () => ({ IfNoneMatch: '*' })),
+    atomicReplace: () =>
+      ofManyOne('replaced the same version at once', async (Key) => ({
+        IfMatch: (await put(Key)).ETag,
+      })),
     conditionalReplace: async () => {
       await put('replace');
       const status = await refusal(() => put('replace', { IfMatch: '"other"' }));
