@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ImportResult } from '../../src/import/job.js';
 import { type CliResult, runCli, startCli } from '../support/cli.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { holdTable } from '../support/hold.js';
 
 let database: TestDatabase;
 let cwd: string;
@@ -76,16 +77,18 @@ describe('db import', () => {
   it('stops at Ctrl-C and leaves nothing behind', async () => {
     const other = await createTestDatabase();
     try {
-      const running = startCli(['db', 'import', '--sample', '40000'], {
+      const hold = await holdTable(other, 'amazon.review');
+      const running = startCli(['db', 'import', '--sample', '5000'], {
         cwd,
         env: { NEON_DB_URL: other.target.url },
       });
-      await running.waitFor(/load review/);
+      await hold.awaited();
       const stopped = performance.now();
       running.child.kill('SIGINT');
       const result = await running.result;
       expect(result.code).toBe(130);
       expect(performance.now() - stopped).toBeLessThan(5_000);
+      await hold.release();
       const client = await other.client();
       expect(await client.query('SELECT count(*)::int AS rows FROM amazon.customer')).toEqual([
         { rows: 0 },

@@ -9,15 +9,21 @@ describe('the pipeline as a command that is killed', () => {
   it.each(['extract', 'transform', 'model', 'load'] as const)(
     'killed in %s, shows no partial batch, and running it again completes it',
     async (stage) => {
+      // The run cannot end before the kill arrives, however late that is.
+      const hold = await command.holdFacts();
       const killed = startCli(['pipeline', 'run', '--batch-id', batchId], command.options());
       await command.begun(stage);
       killed.child.kill('SIGKILL');
       expect((await killed.result).signal).toBe('SIGKILL');
+      await hold.release();
       expect(await command.facts()).toBe(0);
       const listed = await command.run('batch', 'list');
-      for (const batch of listed.json<{ batches: { state: string }[] }>().result.batches) {
-        expect(batch.state).toBe(stage === 'load' ? 'complete' : 'partial');
+      const { batches } = listed.json<{ batches: { state: string; layers: string[] }[] }>().result;
+      for (const { state, layers } of batches) {
+        // A busy machine may be at the next stage by the time of the kill.
+        expect(state).toBe(layers.includes('gold') ? 'complete' : 'partial');
       }
+      if (stage === 'load') expect(batches).toMatchObject([{ state: 'complete' }]);
       await command.complete();
       const status = await command.run('pipeline', 'status');
       expect(
@@ -31,12 +37,15 @@ describe('the pipeline as a command that is killed', () => {
     async (signal) => {
       for (const stage of ['extract', 'transform', 'load'] as const) {
         command.directory = await sandbox();
+        const hold = await command.holdFacts();
         const stopped = startCli(['pipeline', 'run', '--batch-id', batchId], command.options());
         await command.begun(stage);
         const asked = performance.now();
         stopped.child.kill(signal);
         const { code, stderr } = await stopped.result;
-        expect(performance.now() - asked).toBeLessThan(2_000);
+        // It gives itself two seconds; the rest is for a machine that is busy with more.
+        expect(performance.now() - asked).toBeLessThan(4_000);
+        await hold.release();
         expect([code, stderr]).toEqual([130, expect.stringContaining('INTERRUPTED')]);
         expect(await command.facts()).toBe(0);
         const active = await command.client.query(

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DatabaseClient } from '../../src/database/client.js';
 import { type CliOptions, runCli, startCli } from '../support/cli.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { holdTable } from '../support/hold.js';
 import { insertReviews } from '../support/world.js';
 
 interface RunResult {
@@ -106,15 +107,17 @@ describe('repairs as commands', () => {
 
   it('killed in the middle, is found interrupted and completed by runbook resume', async () => {
     await rm(data('gold'), { recursive: true });
+    const hold = await holdTable(database, 'amazon.fact_reviews');
     const killed = startCli(['runbook', 'run', 'gold-incomplete', '--yes'], options());
-    await killed.waitFor(/model: /);
+    await hold.awaited();
     killed.child.kill('SIGKILL');
-    await killed.result;
+    expect((await killed.result).signal).toBe('SIGKILL');
+    await hold.release();
     const history = (await run('runbook', 'history')).json<{
-      runs: { runId: string; state: string }[];
+      runs: { runId: string; runbook: string; state: string }[];
     }>().result;
     const [last] = history.runs;
-    expect(last?.state).toBe('interrupted');
+    expect(last).toMatchObject({ runbook: 'gold-incomplete', state: 'interrupted' });
     const { code, json } = await run('runbook', 'resume', last?.runId ?? '', '--yes');
     expect([code, json<RunResult>().result.state]).toEqual([0, 'succeeded']);
     expect(await batchState()).toBe('complete');

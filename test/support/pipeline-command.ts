@@ -5,6 +5,7 @@ import type { DatabaseClient } from '../../src/database/client.js';
 import type { DatabaseTarget } from '../../src/database/target.js';
 import { type CliOptions, runCli } from './cli.js';
 import { createTestDatabase, type TestDatabase } from './database.js';
+import { type Hold, holdTable } from './hold.js';
 import { sandbox } from './sandbox.js';
 import { insertReviews } from './world.js';
 
@@ -56,6 +57,11 @@ export class PipelineCommand {
       'SELECT count(*) AS n FROM amazon.fact_reviews',
     );
     return Number(row?.n);
+  }
+
+  /** Lets no load come to its end until it is released. */
+  holdFacts(): Promise<Hold> {
+    return holdTable(this.#database, 'amazon.fact_reviews');
   }
 
   file(layer: string, name: string): string {
