@@ -27,7 +27,7 @@ export async function healthLooker(
       databaseUrl,
       neonKey: async () => (await context.secrets()).neonApiKey,
       journals: () => checkJournals(context.home),
-      pseudonymKeyId: () => presentKeyId(context),
+      pseudonymKey: () => presentKey(context),
       noWake: noWake
         ? 'no connection is made, so that nothing wakes (--no-wake)'
         : await sparing(round, databaseUrl),
@@ -48,10 +48,8 @@ async function sparing(
 }
 
 /** Of the key that is set; none is made for the purpose. */
-async function presentKeyId(context: CommandContext): Promise<string | undefined> {
+async function presentKey(context: CommandContext): Promise<Uint8Array | undefined> {
   const secrets = await context.secrets();
   const set = secrets.origins.find(({ key }) => key === 'REVIEWOPS_PSEUDONYM_KEY');
-  if (set?.source === undefined) return undefined;
-  const { pseudonymKeyId } = await import('../pipeline/pseudonym.js');
-  return pseudonymKeyId(await secrets.pseudonymKey());
+  return set?.source === undefined ? undefined : secrets.pseudonymKey();
 }

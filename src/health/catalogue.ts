@@ -67,6 +67,7 @@ export const checks: readonly Check[] = [
   incidents.followUps,
   operations.journals,
   privacy.requests,
+  privacy.returned,
 ];
 
 /** The named checks, in the catalogue’s order; all without a name. `CHECK_UNKNOWN` (exit 2). */

@@ -27,8 +27,8 @@ export interface HealthSources {
   /** What is known of the database without a connection to it. */
   availability(): Promise<Availability>;
   lake(): Promise<LakeSurvey>;
-  /** Id of the key that pseudonyms are made with now; undefined when there is no key yet. */
-  pseudonymKeyId(): Promise<string | undefined>;
+  /** The secret key that pseudonyms are made with now; undefined when there is none yet. */
+  pseudonymKey(): Promise<Uint8Array | undefined>;
   journals(): Promise<JournalReport>;
   /** A directory of this run alone, for copies of files. */
   scratch(): Promise<string>;

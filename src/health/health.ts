@@ -10,10 +10,7 @@ import { lakeDirectories, surveyLake } from './lake-survey.js';
 import { type HealthReport, runChecks } from './runner.js';
 
 export interface HealthOptions
-  extends Pick<
-    HealthSources,
-    'config' | 'home' | 'journals' | 'pseudonymKeyId' | 'scratch' | 'now'
-  > {
+  extends Pick<HealthSources, 'config' | 'home' | 'journals' | 'pseudonymKey' | 'scratch' | 'now'> {
   checks: readonly Check[];
   /** Resolves the database, and starts the embedded one. */
   database(): Promise<DatabaseTarget>;
@@ -120,7 +117,7 @@ function shared(sources: HealthSources) {
     database,
     lake: once(sources.lake),
     availability: once(sources.availability),
-    pseudonymKeyId: once(sources.pseudonymKeyId),
+    pseudonymKey: once(sources.pseudonymKey),
     journals: once(sources.journals),
     runs: once(async () => readLastRuns(await database(), sources.config.health.recentRuns)),
   };

@@ -152,7 +152,8 @@ export const objectsToRestore = ({ layers: plans }: RestorePlan): number =>
 /**
  * Brings back what the plan names: the files of a layer, then its manifest, lower layers first;
  * then the files of the publication it replaces go. A crash leaves at worst files that no manifest
- * names, and running it again completes it.
+ * names, and running it again completes it. `mayReturn` is asked under the lease, and throws when
+ * something in the plan must not come back.
  *
  * Errors: `LEASE_HELD` (exit 3) while somebody works on the batch, `PLAN_CHANGED` (exit 3) when
  * somebody did since the plan was made, and those of the lake.
@@ -162,6 +163,7 @@ export async function restoreBatch(
   request: RestoreRequest,
   plan: RestorePlan,
   job: JobContext,
+  mayReturn: (plan: RestorePlan) => Promise<void>,
 ): Promise<void> {
   const { versions } = lake;
   if (versions === undefined) throw keepsNoVersions(lake, plan.batchId);
@@ -180,6 +182,7 @@ export async function restoreBatch(
     // What was published meanwhile may have removed files that the plan found in place.
     const present = await planRestore(lake, request);
     if (JSON.stringify(present) !== JSON.stringify(plan)) throw planChanged(plan.batchId);
+    await mayReturn(plan);
     job.report({ type: 'started', task, total, unit: 'files' });
     for (const layer of layers) {
       const entry = plan.layers.find((candidate) => candidate.layer === layer);

@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { withClient } from '../database/client.js';
+import { type DatabaseClient, withClient } from '../database/client.js';
 import { parquetSource } from '../engine/parquet.js';
 import { type Engine, openEngine } from '../engine/session.js';
 import type { PublishedLayer } from '../lake/manifest.js';
@@ -14,20 +14,25 @@ import type { StageContext } from './stage.js';
  * Publishes a layer without the people who were erased: their rows are dropped from the draft, and
  * when somebody was erased while it was being published, it is filtered and published again before
  * the batch is let go. What was read before an erasure thus cannot bring anybody back after it.
+ * `accounts` is what `SuppressWork` asks for gold.
  *
  * @throws SUPPRESSION_DAMAGED, SUPPRESSION_KEY_MISSING, and what `publishLayer` throws
  */
 export async function publishFenced(
   context: StageContext,
   draft: LayerDraft,
+  accounts?: string,
 ): Promise<PublishedLayer> {
   let list = await readSuppression(context.lake);
-  let published = await publishLayer(context.lake, await suppressed(context, draft, list));
+  let published = await publishLayer(
+    context.lake,
+    await suppressed(context, draft, list, accounts),
+  );
   for (;;) {
     const now = await readSuppression(context.lake);
     if (now.epoch === list.epoch) return published;
     list = now;
-    published = await publishAgain(context, draft, published, list);
+    published = await publishAgain(context, draft, published, list, accounts);
   }
 }
 
@@ -35,6 +40,7 @@ async function suppressed(
   context: StageContext,
   draft: LayerDraft,
   list: SuppressionList,
+  accounts: string | undefined,
 ): Promise<LayerDraft> {
   if (list.tombstones.length === 0) return draft;
   const { derivePrivacyKeys } = await import('../privacy/keys.js');
@@ -48,7 +54,7 @@ async function suppressed(
   const engine = await openEngine({ memoryLimit, threads, scratch, signal });
   try {
     const model = await modelFor(context, draft.layer);
-    const work = { engine, config, keys, model, scratch };
+    const work = { engine, config, keys, model, scratch, accounts };
     const { tables, dropped } = await suppressTables(work, draft.layer, draft.tables, tombstones);
     const settings = { ...draft.settings, suppressionEpoch: list.epoch };
     if (dropped === 0) return { ...draft, settings };
@@ -96,6 +102,7 @@ async function publishAgain(
   draft: LayerDraft,
   { manifest }: PublishedLayer,
   list: SuppressionList,
+  accounts: string | undefined,
 ): Promise<PublishedLayer> {
   const { draftAgain } = await import('../privacy/suppressor.js');
   const scratch = join(context.scratch, 'fence-again');
@@ -111,7 +118,7 @@ async function publishAgain(
       })),
     }));
     const again = { ...draft, tables: await draftAgain(tables, scratch) };
-    return await publishLayer(context.lake, await suppressed(context, again, list));
+    return await publishLayer(context.lake, await suppressed(context, again, list, accounts));
   } finally {
     await files.dispose();
     await rm(scratch, { recursive: true, force: true });
@@ -119,12 +126,18 @@ async function publishAgain(
 }
 
 /**
- * Leaves in the engine who of `review_owner` was erased, as `suppressed_owner`. Only for who holds
- * the lock of loads: an erasure comes before the look at the list or after the load.
+ * Leaves in the engine who of `review_owner` was erased, as `suppressed_owner`, with the time of the
+ * account for reviews without one. Only for who holds the lock of loads: an erasure comes before the
+ * look at the list or after the load.
  */
-export async function suppressOwners(engine: Engine, context: StageContext): Promise<void> {
+export async function suppressOwners(
+  client: DatabaseClient,
+  engine: Engine,
+  context: StageContext,
+): Promise<void> {
   await engine.run(
-    'CREATE OR REPLACE TABLE suppressed_owner (customer_id VARCHAR, effective_at TIMESTAMP WITH TIME ZONE)',
+    `CREATE OR REPLACE TABLE suppressed_owner
+       (customer_id VARCHAR, effective_at TIMESTAMP WITH TIME ZONE, since TIMESTAMP WITH TIME ZONE)`,
   );
   const list = await readSuppression(context.lake);
   if (list.tombstones.length === 0) return;
@@ -136,8 +149,20 @@ export async function suppressOwners(engine: Engine, context: StageContext): Pro
   await declareTombstones(engine, tombstones);
   await engine.run(
     `INSERT INTO suppressed_owner
-     SELECT customer_id, max(effective_at) FROM (SELECT DISTINCT customer_id FROM review_owner) AS owner
+     SELECT customer_id, max(effective_at), NULL FROM (SELECT DISTINCT customer_id FROM review_owner) AS owner
      JOIN tombstone ON kind IN ('customer', 'buyer') AND digest = privacy_digest(kind, customer_id)
      GROUP BY customer_id`,
   );
+  const { accountsSince } = await import('../privacy/accounts.js');
+  const ids = await engine.rows<{ id: string }>('SELECT customer_id AS id FROM suppressed_owner');
+  for (const { id, since } of await accountsSince(
+    client,
+    context.config,
+    ids.map((row) => row.id),
+  )) {
+    await engine.run(
+      'UPDATE suppressed_owner SET since = CAST($1 AS TIMESTAMP WITH TIME ZONE) WHERE customer_id = $2',
+      [since.toISOString(), id],
+    );
+  }
 }

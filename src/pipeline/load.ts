@@ -151,7 +151,7 @@ async function replaceFacts(
   const key = { column: 'batch_id', value: batchId };
   // First of all, while this transaction holds no lock on the table that another load is to swap.
   await waitForTurn(client, context);
-  await suppressOwners(engine, context);
+  await suppressOwners(client, engine, context);
   if (options.unlessNewer && (await isNewerLoaded(client, source.snapshotAt))) {
     context.report({
       type: 'warning',
@@ -211,7 +211,7 @@ async function sendFiles(
      WHERE NOT EXISTS (
        SELECT 1 FROM suppressed_owner AS erased
        WHERE erased.customer_id = owner.customer_id
-         AND coalesce(fact.reviewed_at <= erased.effective_at, true))`,
+         AND coalesce(coalesce(fact.reviewed_at, erased.since) <= erased.effective_at, true))`,
     )
     [Symbol.asyncIterator]();
   let made = 0;

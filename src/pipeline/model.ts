@@ -4,7 +4,7 @@ import { parquetSource } from '../engine/parquet.js';
 import { literal } from '../engine/session.js';
 import { manifestKey } from '../lake/layout.js';
 import type { Manifest, ManifestTable } from '../lake/manifest.js';
-import { requireLayer } from '../lake/publish.js';
+import { type LayerDraft, requireLayer } from '../lake/publish.js';
 import { failed } from '../system/errors.js';
 import { publishFenced } from './fence.js';
 import { fetchLayerFiles } from './layer-files.js';
@@ -66,7 +66,7 @@ export async function model(context: StageContext, batchId: string): Promise<Sta
       'review_id',
       'product_id',
     ]);
-    const published = await publishFenced(context, {
+    const draft: LayerDraft = {
       layer: 'gold',
       batchId,
       tables: [facts],
@@ -81,7 +81,8 @@ export async function model(context: StageContext, batchId: string): Promise<Sta
       tool: context.tool,
       now: context.now(),
       guard: { lost: context.signal },
-    });
+    };
+    const published = await publishFenced(context, draft, parquetSource(files.of(review)));
     const [table] = published.manifest.tables;
     return {
       stage: 'model',

@@ -65,7 +65,7 @@ export async function addTombstones(
     const { epoch, tombstones: present } = stored?.list ?? empty;
     const known = new Set(present.map(nameOf));
     const missing = tombstones.filter((tombstone) => !known.has(nameOf(tombstone)));
-    if (missing.length === 0 && stored !== undefined) return stored.list;
+    if (missing.length === 0) return stored?.list ?? empty;
     const list: SuppressionList = {
       format: 1,
       epoch: epoch + 1,
@@ -85,7 +85,8 @@ export async function addTombstones(
   }
 }
 
-const nameOf = ({ requestId, kind, digest }: NewTombstone): string =>
+/** Two tombstones with the same name are the same. */
+export const nameOf = ({ requestId, kind, digest }: NewTombstone): string =>
   `${requestId} ${kind} ${digest}`;
 
 /**

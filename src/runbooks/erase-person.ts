@@ -5,6 +5,7 @@ import {
   discovered,
   type EraseContext,
   erasedInDatabase,
+  erasureNames,
   journalled,
   journalOf,
   makePlan,
@@ -188,7 +189,7 @@ export default defineRunbook({
         await mayGoOn(context)();
         const { lake, keys, config, pseudonymKey } = await workOf(context, { write: true });
         const needles = await readFound(lake, keys, context.runId);
-        const records = await requestsOf(context);
+        const names = await erasureNames(context);
         const tables = await withDatabase(context, 'gdpr erase', { write: true }, async (client) =>
           eraseInDatabase(client, await readModel(client, config), needles, {
             planned: plannedTables(context),
@@ -196,12 +197,12 @@ export default defineRunbook({
             pseudonym: (id) => pseudonym(id, pseudonymKey),
             fingerprint: (text) => keys.digest('rows', text),
             record: async (done) => {
-              for (const { requestId } of records) {
+              for (const name of names) {
                 await client.execute(
                   `INSERT INTO maintenance.gdpr_erasures VALUES ($1, $2, $3, $4, $5)
                    ON CONFLICT (request_id) DO UPDATE SET run_id = excluded.run_id,
                      plan_hash = excluded.plan_hash, erased_at = excluded.erased_at, tables = excluded.tables`,
-                  [requestId, context.runId, '', context.services.now(), JSON.stringify(done)],
+                  [name, context.runId, '', context.services.now(), JSON.stringify(done)],
                 );
               }
             },

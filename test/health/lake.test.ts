@@ -328,13 +328,13 @@ describe('what is too large to be read at each look', () => {
 describe('the key of the pseudonyms', () => {
   it('is another one than the lake was made with', async () => {
     const found = await lookAfter(async () => undefined, {
-      pseudonymKeyId: async () => 'f'.repeat(16),
+      pseudonymKey: async () => Buffer.from('another key, just as long as it'),
     });
     expect(found.check('pseudonym-key').state).toBe('critical');
   });
 
   it('is not there', async () => {
-    const found = await lookAfter(async () => undefined, { pseudonymKeyId: async () => undefined });
+    const found = await lookAfter(async () => undefined, { pseudonymKey: async () => undefined });
     expect(found.check('pseudonym-key').state).toBe('critical');
   });
 });

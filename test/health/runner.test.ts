@@ -11,7 +11,7 @@ const sources: SharedSources = {
   database: nothing,
   availability: nothing,
   lake: nothing,
-  pseudonymKeyId: nothing,
+  pseudonymKey: nothing,
   journals: nothing,
   scratch: nothing,
   runs: nothing,

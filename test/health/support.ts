@@ -8,7 +8,6 @@ import { selectChecks } from '../../src/health/catalogue.js';
 import { examine, type HealthOptions } from '../../src/health/health.js';
 import type { CheckResult, HealthReport } from '../../src/health/runner.js';
 import { openLocalLake } from '../../src/lake/local.js';
-import { pseudonymKeyId } from '../../src/pipeline/pseudonym.js';
 import { runPipeline } from '../../src/pipeline/run.js';
 import { makeWorld, type World } from '../support/world.js';
 
@@ -38,7 +37,7 @@ export async function look(
     lake: async () => openLocalLake(join(root, 'data')),
     neonKey: async () => undefined,
     journals: async () => ({ checked: 0, broken: [] }),
-    pseudonymKeyId: async () => pseudonymKeyId(key),
+    pseudonymKey: async () => key,
     scratch: () => mkdtemp(join(root, 'scratch-')),
     now: () => new Date(),
     noWake: undefined,

@@ -27,6 +27,8 @@ const job = {
   now: () => new Date(),
 };
 
+const anything = async (): Promise<void> => undefined;
+
 it('a restore does not bring back a manifest whose files were replaced since the plan', async () => {
   const address = await inOneBucket(server);
   await clientOf(server).send(
@@ -45,7 +47,7 @@ it('a restore does not bring back a manifest whose files were replaced since the
   expect(plan.layers[0]?.objects).toHaveLength(1);
 
   await publishLayer(lake, draft('b'));
-  await expect(restoreBatch(lake, request, plan, job)).rejects.toMatchObject({
+  await expect(restoreBatch(lake, request, plan, job, anything)).rejects.toMatchObject({
     code: 'PLAN_CHANGED',
     exitCode: 3,
   });
@@ -54,6 +56,6 @@ it('a restore does not bring back a manifest whose files were replaced since the
   expect(batch.problems.filter(isDamage)).toEqual([]);
 
   await lake.put(manifestKey('silver', batchId), 'damaged again');
-  await restoreBatch(lake, request, await planRestore(lake, request), job);
+  await restoreBatch(lake, request, await planRestore(lake, request), job, anything);
   expect((await showBatch(lake, batchId, job)).problems.filter(isDamage)).toEqual([]);
 });

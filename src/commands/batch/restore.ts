@@ -2,6 +2,7 @@ import { Args, Flags } from '@oclif/core';
 import { ReviewopsCommand } from '../../cli/command.js';
 import type { CommandContext } from '../../cli/context.js';
 import { changeFlags, dryRunFlag } from '../../cli/flags.js';
+import { erasedStayAway } from '../../cli/gdpr-guards.js';
 import { renderTable } from '../../cli/table.js';
 import type { Terminal } from '../../cli/terminal.js';
 import type { BatchState } from '../../lake/batch-state.js';
@@ -22,7 +23,7 @@ interface RestoreResult extends RestorePlan {
 export default class BatchRestore extends ReviewopsCommand<RestoreResult> {
   static override summary = 'Bring back deleted or overwritten layers of a batch.';
   static override description =
-    'From the old versions that a lake on S3 keeps: for each layer the newest publication all of whose files are still there, or that of --at. Files of the publication it replaces go; their versions stay. Then the batch is verified. Shows the plan and asks; off a terminal it needs --yes. Exit status 1 when a layer is lost or the batch is not whole afterwards.';
+    'From the old versions that a lake on S3 keeps: for each layer the newest publication all of whose files are still there, or that of --at. Files of the publication it replaces go; their versions stay. A publication that holds somebody who was erased is refused. Then the batch is verified. Shows the plan and asks; off a terminal it needs --yes. Exit status 1 when a layer is lost or the batch is not whole afterwards.';
   static override examples = [
     '<%= config.bin %> batch restore 20260131_235959 --dry-run',
     '<%= config.bin %> batch restore 20260131_235959 --layer gold --at 2026-02-01T12:00:00Z --yes',
@@ -61,7 +62,7 @@ export default class BatchRestore extends ReviewopsCommand<RestoreResult> {
       const replaced = gone === 0 ? '' : `, and ${gone} of the publication they replace removed`;
       const what = `${count} objects of batch ${args.batch} will be brought back${replaced}.`;
       await context.confirmChange(what, { yes: flags.yes });
-      await restoreBatch(lake, request, plan, context.job);
+      await restoreBatch(lake, request, plan, context.job, await erasedStayAway(context));
     }
     const { verifyBatch } = await import('../../lake/verify.js');
     const scratch = await context.scratch();

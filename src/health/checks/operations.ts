@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import type { CredentialKind } from '../../credentials/record.js';
 import { isLoopback, parseDatabaseUrl } from '../../database/url.js';
+import { pseudonymKeyId } from '../../pipeline/pseudonym.js';
 import { errorCode } from '../../system/errors.js';
 import {
   type Check,
@@ -44,14 +45,15 @@ export const pseudonymKey: Check = {
   title: 'Key of the pseudonyms',
   group,
   needs: ['lake'],
-  run: async ({ lake, pseudonymKeyId }) => {
+  run: async ({ lake, pseudonymKey: ask }) => {
     const recent = await (await lake()).recent();
     const made = recent.flatMap(({ batchId, manifests }) =>
       manifests
         .filter(({ layer }) => layer === 'silver')
         .map(({ settings }) => ({ batchId, id: settings.pseudonymKeyId })),
     )[0];
-    const present = await pseudonymKeyId();
+    const key = await ask();
+    const present = key === undefined ? undefined : pseudonymKeyId(key);
     if (made === undefined) {
       return present === undefined
         ? skipped('there is no key yet, and no batch that was made with one')

@@ -1,6 +1,6 @@
 import { daysUntil } from '../../privacy/deadline.js';
 import type { RequestRecord } from '../../privacy/requests.js';
-import { type Check, critical, ok, several, skipped, tenth, warning } from '../check.js';
+import { type Check, critical, ok, several, skipped, tenth, unknown, warning } from '../check.js';
 
 /** What people asked for under law, and by when. */
 
@@ -51,5 +51,64 @@ export const requests: Check = {
     return value <= criticalDays
       ? critical(`${names}: ${when}`, finding)
       : warning(`${names}: ${when}`, finding);
+  },
+};
+
+/** Seconds: every id and address of the source is looked up among the tombstones. */
+const longest = 120;
+
+export const returned: Check = {
+  name: 'gdpr-returned',
+  title: 'Erased people who are back',
+  group: 'operations',
+  needs: ['database', 'lake'],
+  timeoutSeconds: longest,
+  run: async ({ database, lake, config, pseudonymKey }) => {
+    const { readSuppression } = await import('../../privacy/suppression.js');
+    const list = await readSuppression((await lake()).lake);
+    if (list.tombstones.length === 0) return skipped('nobody was ever erased');
+    const key = await pseudonymKey();
+    const [{ findReturned, missingTombstones }, { derivePrivacyKeys }] = await Promise.all([
+      import('../../privacy/replay.js'),
+      import('../../privacy/keys.js'),
+    ]);
+    const keys = key === undefined ? undefined : derivePrivacyKeys(key);
+    const known = list.tombstones.every(({ keyId }) => keyId === keys?.id);
+    const { missing, back } = await (await database()).lease(async (client) => ({
+      missing: (await missingTombstones(client, list.tombstones)).length,
+      back:
+        keys === undefined || !known
+          ? undefined
+          : await findReturned(client, config, keys, list.tombstones),
+    }));
+    const people = back === undefined ? null : back.customer.length + back.buyer.length;
+    const finding = {
+      value: people,
+      unit: 'count' as const,
+      evidence: {
+        epoch: list.epoch,
+        tombstones: list.tombstones.length,
+        missingInDatabase: missing,
+        people,
+        requestIds: back?.requestIds ?? [],
+      },
+      runbook: { id: 'erase-person', input: { replay: true } },
+      next: 'Let nobody read before they are erased again: reviewops gdpr replay',
+    };
+    if (missing > 0) {
+      return critical(
+        `the database lacks ${missing} of ${list.tombstones.length} tombstones: it was restored to a time before an erasure`,
+        finding,
+      );
+    }
+    if (people === null) {
+      return unknown(
+        'with this REVIEWOPS_PSEUDONYM_KEY, or without one, nobody can tell who was erased',
+        { evidence: finding.evidence, next: 'Set it to the key of the erasures.' },
+      );
+    }
+    return people === 0
+      ? ok('nobody', { value: 0, unit: 'count', evidence: finding.evidence })
+      : critical(`${people} who were erased are in the database again`, finding);
   },
 };

@@ -74,6 +74,20 @@ async function returned(context: EraseContext): Promise<Returned> {
   );
 }
 
+/** Tombstones of the lake that the restored database lacks. */
+async function lostTombstones(context: EraseContext): Promise<number> {
+  if (context.input.replay !== true) return 0;
+  const { missingTombstones } = await import('../../privacy/replay.js');
+  const { readSuppression } = await import('../../privacy/suppression.js');
+  const { tombstones } = await readSuppression(await context.services.lake());
+  return withDatabase(
+    context,
+    'gdpr replay',
+    { write: false },
+    async (client) => (await missingTombstones(client, tombstones)).length,
+  );
+}
+
 async function returnedRequests(context: EraseContext): Promise<RequestRecord[]> {
   const { listRequests } = await import('../../privacy/requests.js');
   const { customer, buyer, requestIds } = await returned(context);
@@ -132,7 +146,18 @@ export async function makePlan(context: EraseContext): Promise<Plan> {
   const found = await discover(await workOf(context), await subjectsOf(context));
   discoveries.set(context.runId, found);
   requireCovered(found);
+  const lost = await lostTombstones(context);
   const targets: PlanTarget[] = [
+    ...(lost === 0
+      ? []
+      : [
+          {
+            type: 'tombstones',
+            name: 'maintenance.gdpr_tombstones',
+            action: 'copy from the lake',
+            state: { missing: lost },
+          },
+        ]),
     ...records.map(({ requestId, digest, dueAt }) => ({
       type: 'request',
       name: requestId,
@@ -295,15 +320,21 @@ export async function withDatabase<T>(
   return withClient(target, { purpose, ...options }, work);
 }
 
-/** The requests of the plan that the database says are erased by this run. */
-export async function erasedInDatabase(context: EraseContext): Promise<JsonObject | undefined> {
+/** Under which names the database notes what this run erased: its requests; else the run itself. */
+export async function erasureNames(context: EraseContext): Promise<string[]> {
   const records = await requestsOf(context);
+  return records.length === 0 ? [context.runId] : records.map(({ requestId }) => requestId);
+}
+
+/** What the database says this run erased; undefined when the transaction was not committed. */
+export async function erasedInDatabase(context: EraseContext): Promise<JsonObject | undefined> {
+  const names = await erasureNames(context);
   return withDatabase(context, 'gdpr verify', { write: false }, async (client) => {
     const rows = await client.query<{ request_id: string; tables: JsonObject[] }>(
       'SELECT request_id, tables FROM maintenance.gdpr_erasures WHERE run_id = $1',
       [context.runId],
     );
-    const done = records.every(({ requestId }) => rows.some((row) => row.request_id === requestId));
+    const done = names.every((name) => rows.some((row) => row.request_id === name));
     return done ? { tables: rows[0]?.tables ?? [] } : undefined;
   });
 }

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { Flags } from '@oclif/core';
 import { ReviewopsCommand } from '../../../cli/command.js';
 import type { CommandContext } from '../../../cli/context.js';
+import { requireReplayed } from '../../../cli/gdpr-guards.js';
 import type { BestReviewRecord } from '../../../pipeline/export.js';
 import { formatCount } from '../../../system/duration.js';
 
@@ -44,6 +45,7 @@ export default class DbExportBestReviews extends ReviewopsCommand<ExportResult> 
     );
     if (schema) return { format, file: null, products: 0, schema: exportSchema() };
     const config = await context.config();
+    await requireReplayed(context);
     const source = { target: await context.database(), config, job: context.job };
     if (output !== undefined) {
       const file = resolve(context.cwd, output);
