@@ -27,6 +27,8 @@ export interface TableInfo {
   columns: ColumnInfo[];
   /** The primary key, else a unique key of columns that are never NULL; empty when there is none. */
   key: string[];
+  /** Columns of each B-tree index: together they must not be too long (`longestKeyBytes`). */
+  indexed: string[][];
   /** Further unique keys over plain columns. */
   unique: { name: string; columns: string[] }[];
   foreignKeys: ForeignKey[];
@@ -53,6 +55,7 @@ interface CatalogRow {
     identity: string;
   }[];
   indexes: { name: string; primary: boolean; columns: string[] }[] | null;
+  indexed: string[][] | null;
   foreign: ForeignKey[] | null;
   checks: { name: string; definition: string }[] | null;
 }
@@ -74,6 +77,11 @@ SELECT c.relname AS "table",
    FROM pg_index i
    WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid
      AND i.indpred IS NULL AND i.indexprs IS NULL) AS indexes,
+  (SELECT json_agg((SELECT json_agg(a.attname ORDER BY k.place)
+                    FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(number, place)
+                    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number))
+   FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid JOIN pg_am am ON am.oid = ic.relam
+   WHERE i.indrelid = c.oid AND am.amname = 'btree' AND i.indexprs IS NULL) AS indexed,
   (SELECT json_agg(json_build_object('schema', fn.nspname, 'table', fc.relname,
       'columns', (SELECT json_agg(a.attname ORDER BY k.place) FROM unnest(f.conkey) WITH ORDINALITY AS k(number, place)
                   JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.number),
@@ -125,6 +133,7 @@ function tableInfo(row: CatalogRow): TableInfo {
       alwaysIdentity: column.identity === 'a',
     })),
     key: key?.columns ?? [],
+    indexed: row.indexed ?? [],
     unique: indexes
       .filter((index) => index !== key)
       .map(({ name, columns }) => ({ name, columns })),
@@ -132,6 +141,13 @@ function tableInfo(row: CatalogRow): TableInfo {
     checks: (row.checks ?? []).map(({ name, definition }) => ({ name, expression: definition })),
   };
 }
+
+/**
+ * What the text columns of one entry of a B-tree index may hold together. The server's limit is
+ * 2,704 bytes with its own overhead; it takes more where the text compresses well, which nobody
+ * can rely on.
+ */
+export const longestKeyBytes = 2600;
 
 /** The tables, parents before children; tables that refer to each other keep their order. */
 export function foreignKeyOrder(tables: readonly TableInfo[], schema: string): TableInfo[] {

@@ -1,27 +1,13 @@
 import { invalid } from '../system/errors.js';
 import type { Catalog } from './catalog.js';
-import { scanCsv, splitCsv } from './csv.js';
-import type { Container } from './framer.js';
+import { type Container, maximumRecordBytes } from './framer.js';
+import type { SourceLook } from './look.js';
 import type { Mapping } from './mapping.js';
-import { peekSource } from './source.js';
-import { explainMisfit, findTable, type TableMatch } from './table-match.js';
-
-const peekBytes = 256 << 10;
-const peekLines = 200;
-
-/** What the start of a source looks like. */
-export interface SourceLook {
-  path: string;
-  kind: 'lines' | 'json' | 'empty';
-  /** Keys of the first JSON objects. */
-  keys: string[];
-  /** The first record, as fields between this delimiter. */
-  header(container: Container): string[];
-}
+import type { Source } from './source.js';
+import { explainMisfit, findTable, listed, type TableMatch } from './table-match.js';
 
 /** How a source will be read. */
-export interface SourcePlan {
-  path: string;
+export interface SourcePlan extends Source {
   container: Container;
   /** For the format `tables`. */
   table: TableMatch | undefined;
@@ -30,90 +16,6 @@ export interface SourcePlan {
 }
 
 export type ImportFormat = { name: 'tables' } | { name: string; mapping: Mapping };
-
-/**
- * Looks at the first bytes of a source. Errors: those of `readSource`, `IMPORT_FILE_ENCODING`
- * (UTF-16, binary), `IMPORT_FILE_JSON` (JSON, but not a JSON object a line).
- */
-export async function lookAt(path: string, signal: AbortSignal): Promise<SourceLook> {
-  const peek = await peekSource(path, peekBytes, signal);
-  let { head } = peek;
-  if (/^(fffe|feff)/.test(head.toString('hex', 0, 2))) {
-    throw invalid('IMPORT_FILE_ENCODING', `${path} is encoded in UTF-16.`, {
-      hint: 'Convert it to UTF-8: iconv -f UTF-16 -t UTF-8 FILE.',
-    });
-  }
-  if (head.toString('hex', 0, 3) === 'efbbbf') head = head.subarray(3);
-  const start = head.findIndex((byte) => byte !== 0x0a && byte !== 0x0d);
-  if (start === -1) return { path, kind: 'empty', keys: [], header: () => [] };
-  const text = head.subarray(start);
-  if (text.subarray(0, 64).includes(0)) {
-    throw invalid('IMPORT_FILE_ENCODING', `${path} holds NUL bytes: it is not UTF-8 text.`, {
-      hint: 'Import reads CSV, TSV and JSON Lines in UTF-8.',
-    });
-  }
-  const first = text.toString('utf8', 0, 64).trimStart()[0];
-  if (first === '{' || first === '[') {
-    return { path, kind: 'json', keys: jsonKeys(path, text, peek.complete), header: () => [] };
-  }
-  return {
-    path,
-    kind: 'lines',
-    keys: [],
-    header: (container) => headerOf(text, container, peek.complete),
-  };
-}
-
-function headerOf(text: Buffer, container: Container, complete: boolean): string[] {
-  if (container.kind === 'tsv') {
-    const end = text.indexOf(0x0a);
-    return text
-      .toString('utf8', 0, end === -1 ? text.length : end)
-      .replace(/\r$/, '')
-      .split('\t');
-  }
-  const delimiter = (container.kind === 'csv' ? container.delimiter : ',').charCodeAt(0);
-  const scan = scanCsv(text, 0, delimiter, complete);
-  if (scan.state !== 'complete') return [];
-  return splitCsv(text, 0, scan.end, delimiter).map((field) => field.bytes.toString('utf8'));
-}
-
-function jsonKeys(path: string, text: Buffer, complete: boolean): string[] {
-  const lines = text.toString('utf8').split('\n');
-  // The last line may be cut.
-  if (!complete && lines.length > 1) lines.pop();
-  const keys = new Set<string>();
-  let objects = 0;
-  for (const line of lines.slice(0, peekLines)) {
-    const value = parseObject(line);
-    if (value === undefined) continue;
-    objects += 1;
-    for (const key of Object.keys(value)) keys.add(key);
-  }
-  if (objects > 0) return [...keys];
-  const python = /^\{\s*'/.test(lines[0] ?? '');
-  throw invalid(
-    'IMPORT_FILE_JSON',
-    python
-      ? `${path} holds Python dictionaries (single quotes), not JSON.`
-      : `${path} is not JSON Lines: no line of its start is a JSON object.`,
-    {
-      hint: python
-        ? 'Convert each line with json.dumps(ast.literal_eval(line)) first.'
-        : 'Write one JSON object a line: jq -c ".[]" turns an array into lines.',
-    },
-  );
-}
-
-function parseObject(line: string): object | undefined {
-  try {
-    const value: unknown = JSON.parse(line);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
-  } catch {
-    // A malformed line is rejected later; here it just tells nothing.
-    return undefined;
-  }
-}
 
 const namesSeen = (look: SourceLook, container: Container): string[] =>
   container.kind === 'jsonl' ? look.keys : look.header(container);
@@ -141,9 +43,6 @@ export function fittingFormats(
     look.kind === 'lines' && findTable(look.path, look.header(tablesContainer), catalog);
   return [...fitting.map((mapping) => mapping.format), ...(table ? ['tables'] : [])];
 }
-
-const listed = (names: readonly string[]): string =>
-  names.length <= 30 ? names.join(', ') : `${names.slice(0, 30).join(', ')}, …`;
 
 /** Detects the one format of all sources. Errors: `FORMAT_UNKNOWN`, `FORMAT_AMBIGUOUS`, `FORMATS_MIXED`. */
 export function detectFormat(
@@ -185,6 +84,14 @@ function unknownFormat(look: SourceLook, known: string, catalog: Catalog) {
       hint: `Name its format with --format (${known}), or leave the file out.`,
     });
   }
+  if (look.firstLineTooLong) {
+    const limit = `${maximumRecordBytes >> 20} MiB`;
+    return invalid(
+      'FORMAT_UNKNOWN',
+      `The first line of ${look.path} is longer than ${limit}: its format cannot be told.`,
+      { hint: `Name its format with --format (${known}); the line itself will be rejected.` },
+    );
+  }
   const tabs = look.header({ kind: 'tsv' });
   const commas = look.header(tablesContainer);
   const seen =
@@ -210,11 +117,11 @@ export function formatNamed(name: string, mappings: readonly Mapping[]): ImportF
 
 /** How to read a source of a format. Error: `FORMAT_MISFIT` when its header or keys do not fit. */
 export function planSource(look: SourceLook, format: ImportFormat, catalog: Catalog): SourcePlan {
-  const { path } = look;
+  const { path, file } = look;
   if (!('mapping' in format)) {
     const header = look.header(tablesContainer);
     const table = look.kind === 'lines' ? findTable(path, header, catalog) : undefined;
-    if (table !== undefined) return { path, container: tablesContainer, table };
+    if (table !== undefined) return { path, file, container: tablesContainer, table };
     const why =
       look.kind === 'lines' ? explainMisfit(path, header, catalog) : 'it is no CSV with a header';
     throw misfit(path, format.name, why);
@@ -225,15 +132,28 @@ export function planSource(look: SourceLook, format: ImportFormat, catalog: Cata
       const wants = container.kind === 'jsonl' ? 'JSON Lines' : container.kind.toUpperCase();
       throw misfit(path, format.name, `the format is ${wants}, the file is not`);
     }
-    const missing = missingFrom(namesSeen(look, container), format.mapping);
-    // A JSON key may be absent from the first records; a column may not.
-    if (container.kind !== 'jsonl' && missing.length > 0) {
-      throw misfit(path, format.name, `it has no column ${missing.join(', ')}`);
-    }
+    assertNames(look, format.mapping);
   } else if (container.kind !== 'jsonl') {
     throw misfit(path, format.name, 'it is empty: it has not even a header');
   }
-  return { path, container, table: undefined };
+  return { path, file, container, table: undefined };
+}
+
+/** A column must be there. A JSON key may be absent from the first records, but hardly most of them. */
+function assertNames(look: SourceLook, mapping: Mapping): void {
+  const { container, detect, format } = mapping;
+  const names = namesSeen(look, container);
+  const missing = missingFrom(names, mapping);
+  if (container.kind !== 'jsonl') {
+    if (missing.length === 0) return;
+    throw misfit(look.path, format, `it has no column ${listed(missing)}`);
+  }
+  if (look.firstLineTooLong) return;
+  const other = detect.absent.find((name) => names.includes(name));
+  if (other !== undefined) throw misfit(look.path, format, `it has the key ${other}`);
+  if (missing.length > detect.required.length / 2) {
+    throw misfit(look.path, format, `its first records have no key ${listed(missing)}`);
+  }
 }
 
 const misfit = (path: string, format: string, why: string) =>

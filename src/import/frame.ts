@@ -4,10 +4,10 @@ import { throwIfAborted } from '../system/errors.js';
 import { describeFileError } from '../system/files.js';
 import { type Container, Framer } from './framer.js';
 import type { RejectsFile } from './rejects.js';
-import { readSource } from './source.js';
+import { readSource, type Source } from './source.js';
 
 export interface FramedFile {
-  /** As the operator gave it. */
+  /** As the operator named it. */
   path: string;
   /** Canonical CSV: line number, then the fields (or the one JSON line). */
   canonical: string;
@@ -18,7 +18,7 @@ export interface FramedFile {
 }
 
 export interface FrameOptions {
-  path: string;
+  source: Source;
   container: Container;
   canonical: string;
   rejects: RejectsFile;
@@ -32,14 +32,15 @@ export interface FrameOptions {
  * bounded by the largest record. Errors: those of `readSource`, `DISK_FULL`.
  */
 export async function frameFile(options: FrameOptions): Promise<FramedFile> {
-  const { path, container, canonical, rejects, signal, onBytes } = options;
+  const { source, container, canonical, rejects, signal, onBytes } = options;
+  const { path } = source;
   const framer = new Framer(container, (record) =>
     rejects.add({ file: path, line: record.line, ...described(record) }),
   );
   let handle: FileHandle | undefined;
   try {
     handle = await open(canonical, 'w', 0o600);
-    for await (const chunk of readSource(path, signal, onBytes)) {
+    for await (const chunk of readSource(source, signal, onBytes)) {
       await writeAll(handle, framer.push(chunk));
       await rejects.flush();
       throwIfAborted(signal);

@@ -1,28 +1,29 @@
+import type { Stats } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { withClient } from '../database/client.js';
 import { openEngine } from '../engine/session.js';
-import { invalid, throwIfAborted } from '../system/errors.js';
+import { failed, invalid, throwIfAborted } from '../system/errors.js';
 import { type Catalog, readCatalog } from './catalog.js';
 import {
   detectFormat,
   formatNamed,
   type ImportFormat,
-  lookAt,
   planSource,
-  type SourceLook,
   type SourcePlan,
 } from './detect.js';
 import { type FramedFile, frameFile } from './frame.js';
 import { clientOptions, type ImportBase, type ImportResult } from './job.js';
 import { loadFramed } from './load-framed.js';
+import { lookAt, type SourceLook } from './look.js';
 import { builtInMappings, type Mapping, readMapping } from './mapping.js';
-import { expandPaths } from './paths.js';
+import { findSources } from './paths.js';
 import { RejectsFile } from './rejects.js';
 
 export interface ImportOptions extends ImportBase {
-  /** Files, or directories of files. */
+  /** Files, directories of files, pipes, or `-` for `stdin`. */
   paths: readonly string[];
+  stdin?: NodeJS.ReadableStream | undefined;
   /** Name of a format; detected when undefined. */
   format?: string | undefined;
   /** A mapping file of the operator's own; its format is used. */
@@ -37,9 +38,14 @@ export interface ImportOptions extends ImportBase {
 export async function importFiles(options: ImportOptions): Promise<ImportResult> {
   const started = performance.now();
   const { context } = options;
-  const paths = await expandPaths(options.paths);
+  const sources = await findSources({
+    paths: options.paths,
+    stdin: options.stdin,
+    scratch: options.scratch,
+    context,
+  });
   const looks: SourceLook[] = [];
-  for (const path of paths) looks.push(await lookAt(path, context.signal));
+  for (const source of sources) looks.push(await lookAt(source, context.signal));
   const catalog = await withClient(
     options.target,
     clientOptions(options, 'import catalog'),
@@ -126,11 +132,12 @@ async function frameSources(
     throwIfAborted(context.signal);
     const started = performance.now();
     const task = `read ${basename(plan.path)}`;
-    const total = (await stat(plan.path)).size;
+    const before = await stat(plan.file);
+    const total = before.size;
     context.report({ type: 'started', task, total, unit: 'bytes' });
     framed.push(
       await frameFile({
-        path: plan.path,
+        source: plan,
         container: plan.container,
         canonical: join(scratch, `source-${index}.csv`),
         rejects,
@@ -140,8 +147,18 @@ async function frameSources(
         },
       }),
     );
-    if (plan.temporary) await rm(plan.path);
+    assertUnchanged(plan.path, before, await stat(plan.file));
+    // What came through a pipe was copied for this import.
+    if (plan.temporary || plan.file !== plan.path) await rm(plan.file);
     context.report({ type: 'finished', task, seconds: (performance.now() - started) / 1000 });
   }
   return framed;
+}
+
+/** A file that something still writes to was perhaps read half-way through a record. */
+function assertUnchanged(path: string, before: Stats, after: Stats): void {
+  if (before.size === after.size && before.mtimeMs === after.mtimeMs) return;
+  throw failed('IMPORT_FILE_CHANGED', `${path} changed while it was read.`, {
+    hint: 'Wait until it is complete and import it again. Nothing was loaded.',
+  });
 }

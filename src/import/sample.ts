@@ -6,9 +6,10 @@ import { quoteIdentifier, quoteTable } from '../database/identifiers.js';
 import { type Engine, literal, openEngine, quoteName } from '../engine/session.js';
 import { invalid } from '../system/errors.js';
 import { type Catalog, readCatalog, type TableInfo } from './catalog.js';
-import { type ImportFormat, lookAt, planSource, type SourcePlan } from './detect.js';
+import { type ImportFormat, planSource, type SourcePlan } from './detect.js';
 import { importPlanned } from './import.js';
 import { clientOptions, type ImportBase, type ImportedFile, type ImportResult } from './job.js';
+import { lookAt } from './look.js';
 import { countRows } from './staging.js';
 
 export interface SampleOptions extends ImportBase {
@@ -90,7 +91,8 @@ export async function importSample(options: SampleOptions): Promise<ImportResult
   }
   const plans: SourcePlan[] = [];
   for (const table of Object.keys(sampleTables)) {
-    const look = await lookAt(join(directory, `${table}.csv`), context.signal);
+    const file = join(directory, `${table}.csv`);
+    const look = await lookAt({ path: file, file }, context.signal);
     plans.push({ ...planSource(look, format, catalog), temporary: true });
   }
   const result = await importPlanned(options, format, plans, catalog, started);

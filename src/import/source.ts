@@ -6,6 +6,7 @@ import { errorCode, errorMessage, failed, invalid, throwIfAborted } from '../sys
 import { describeFileError } from '../system/files.js';
 
 const chunkBytes = 1 << 20;
+const lineFeed = 0x0a;
 
 const archives: { magic: number[]; what: string }[] = [
   { magic: [0x50, 0x4b, 0x03, 0x04], what: 'a zip archive' },
@@ -14,6 +15,14 @@ const archives: { magic: number[]; what: string }[] = [
   { magic: [0x28, 0xb5, 0x2f, 0xfd], what: 'compressed with zstd' },
   { magic: [0x50, 0x41, 0x52, 0x31], what: 'a Parquet file' },
 ];
+
+/** Something to import. */
+export interface Source {
+  /** As the operator named it: in messages, results and the rejects file. */
+  path: string;
+  /** The regular file that holds its bytes. */
+  file: string;
+}
 
 const startsWith = (head: Uint8Array, magic: readonly number[]): boolean =>
   magic.every((byte, index) => head[index] === byte);
@@ -53,24 +62,24 @@ function describeSourceError(error: unknown, path: string): unknown {
 }
 
 /**
- * The bytes of a file in chunks, unpacked when they are gzip (told by content, all members).
+ * The bytes of a source in chunks, unpacked when they are gzip (told by content, all members).
  * `onBytes` is told how many bytes of the file were read so far. Throws `IMPORT_FILE_NOT_FOUND`,
  * `IMPORT_FILE_TRUNCATED`, `IMPORT_FILE_CORRUPT`, `IMPORT_FILE_PACKED`, `PERMISSION_DENIED`.
  */
 export async function* readSource(
-  path: string,
+  { path, file: name }: Source,
   signal: AbortSignal,
   onBytes: (bytes: number) => void = () => undefined,
 ): AsyncGenerator<Buffer, void, undefined> {
   try {
-    const head = await readHead(path);
+    const head = await readHead(name);
     const archive = archives.find(({ magic }) => startsWith(head, magic));
     if (archive !== undefined) {
       throw invalid('IMPORT_FILE_PACKED', `${path} is ${archive.what}.`, {
         hint: 'Import reads CSV, TSV and JSON Lines, plain or gzip-compressed: convert it first.',
       });
     }
-    const file = createReadStream(path, { highWaterMark: chunkBytes });
+    const file = createReadStream(name, { highWaterMark: chunkBytes });
     const bytes = startsWith(head, [0x1f, 0x8b])
       ? // The iteration below reports the pipeline's error.
         pipeline(file, createGunzip({ chunkSize: chunkBytes }), () => undefined)
@@ -85,18 +94,26 @@ export async function* readSource(
   }
 }
 
-/** The first bytes of a source, unpacked: at most `limit`. */
+/**
+ * The first bytes of a source, unpacked: `least`, and on to the end of the first line, but at most
+ * `limit`. `complete`: that is all there is.
+ */
 export async function peekSource(
-  path: string,
-  limit: number,
+  source: Source,
+  { least, limit }: { least: number; limit: number },
   signal: AbortSignal,
 ): Promise<{ head: Buffer; complete: boolean }> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of readSource(path, signal)) {
+  let lineEnds = false;
+  for await (const chunk of readSource(source, signal)) {
     chunks.push(chunk);
     length += chunk.length;
-    if (length >= limit) return { head: Buffer.concat(chunks).subarray(0, limit), complete: false };
+    lineEnds ||= chunk.includes(lineFeed);
+    if (length < (lineEnds ? least : limit)) continue;
+    const head = Buffer.concat(chunks);
+    const firstLine = lineEnds ? head.indexOf(lineFeed) + 1 : limit;
+    return { head: head.subarray(0, Math.min(Math.max(least, firstLine), limit)), complete: false };
   }
   return { head: Buffer.concat(chunks), complete: true };
 }

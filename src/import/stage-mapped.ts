@@ -8,6 +8,7 @@ import {
   assertAllRead,
   countByFile,
   countRows,
+  keyTooLong,
   ordinal,
   quoteNames,
   type Rule,
@@ -16,7 +17,7 @@ import {
   type StagedImport,
   type StagedTable,
 } from './staging.js';
-import { columnCast } from './types.js';
+import { columnCast, isText } from './types.js';
 
 const records = 'mapped_records';
 const kept = 'mapped_kept';
@@ -143,8 +144,30 @@ const mappingRules = (mapping: Mapping): Rule[] =>
         : `${literal(`${reason}: "`)} || left(coalesce(CAST(${value} AS VARCHAR), ''), 60) || '"'`,
   }));
 
-/** NOT NULL, length and range of the target's columns. */
-function targetRules({ entry, info }: Target): Rule[] {
+/** NOT NULL, length and range of the target's columns, and what its indexes hold. */
+function targetRules(target: Target): Rule[] {
+  return [...columnRules(target), ...indexRules(target)];
+}
+
+/** A key that no index can hold would fail the whole import. */
+function indexRules({ entry, info }: Target): Rule[] {
+  return info.indexed.flatMap((names): Rule[] => {
+    const texts = names.flatMap((name) => {
+      const expression = entry.columns[name];
+      const column = info.columns.find((candidate) => candidate.name === name);
+      return expression === undefined || column === undefined || !isText(column)
+        ? []
+        : `CAST((${expression}) AS VARCHAR)`;
+    });
+    if (texts.length === 0) return [];
+    const rule = keyTooLong(names.map((name) => `${info.name}.${name}`).join(', '), texts);
+    if (entry.each === undefined) return [rule];
+    const long = `lambda item: ${rule.when}`;
+    return [{ ...rule, when: `len(list_filter(${quoteName(entry.each)}, ${long})) > 0` }];
+  });
+}
+
+function columnRules({ entry, info }: Target): Rule[] {
   if (entry.each !== undefined) return [];
   const applies = entry.where === undefined ? '' : `(${entry.where}) AND `;
   return info.columns.flatMap((column): Rule[] => {

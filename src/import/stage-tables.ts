@@ -7,6 +7,7 @@ import {
   assertAllRead,
   countByFile,
   countRows,
+  keyTooLong,
   ordinal,
   quoteNames,
   type Rule,
@@ -16,7 +17,7 @@ import {
   type StagedTable,
 } from './staging.js';
 import type { TableMatch } from './table-match.js';
-import { columnCast, wrongTypeReason } from './types.js';
+import { columnCast, isText, wrongTypeReason } from './types.js';
 
 interface TableFile {
   file: FramedFile;
@@ -158,11 +159,27 @@ function recordsSelect(
     }
     return found;
   });
+  for (const names of table.indexed) rules.push(...longKey(names, sources));
   const first = ruleColumns(rules);
   const values = sources.map(
     ({ column, cast, text }) => `${cast.cast(text)} AS ${quoteName(column.name)}`,
   );
   return `SELECT CAST(${index} AS INTEGER) AS file, line, ${values.join(', ')}, CAST(${first.rule} AS VARCHAR) AS rule, CAST(${first.reason} AS VARCHAR) AS reason FROM (SELECT *, ${first.number} AS rule_number FROM ${readFramed(file)})`;
+}
+
+/** A key that no index can hold would fail the whole import. */
+function longKey(
+  names: readonly string[],
+  sources: readonly { column: ColumnInfo; text: string }[],
+): Rule[] {
+  const texts = sources.filter(({ column }) => names.includes(column.name) && isText(column));
+  if (texts.length === 0) return [];
+  return [
+    keyTooLong(
+      names.join(', '),
+      texts.map(({ text }) => text),
+    ),
+  ];
 }
 
 /**

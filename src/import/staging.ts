@@ -1,6 +1,6 @@
 import { quoteIdentifier } from '../database/identifiers.js';
 import { type Engine, literal, quoteName } from '../engine/session.js';
-import type { TableInfo } from './catalog.js';
+import { longestKeyBytes, type TableInfo } from './catalog.js';
 import type { FramedFile } from './frame.js';
 
 /** Rows for one table of the target, staged in the engine. */
@@ -56,6 +56,13 @@ export interface Rule {
   /** Engine expression of type text. */
   reason: string;
 }
+
+/** The rule for texts (engine expressions) that together are too long for an index. */
+export const keyTooLong = (names: string, texts: readonly string[]): Rule => ({
+  rule: 'key_too_long',
+  when: `${texts.map((text) => `coalesce(strlen(${text}), 0)`).join(' + ')} > ${longestKeyBytes}`,
+  reason: literal(`${names}: more than ${longestKeyBytes} bytes, which no index can hold`),
+});
 
 /** Expressions for the first rule that holds: its number, and from that its name and reason. */
 export function ruleColumns(rules: readonly Rule[]): {

@@ -12,6 +12,14 @@ export interface TableMatch {
 const isIndexColumn = (name: string, index: number): boolean =>
   index === 0 && /^(|Unnamed: 0|index)$/.test(name.trim());
 
+/** Names for a message: not all of a thousand, nor all of a long one. */
+export const listed = (names: readonly string[]): string => {
+  const shown = names
+    .slice(0, 30)
+    .map((name) => (name.length <= 60 ? name : `${name.slice(0, 60)}…`));
+  return names.length <= 30 ? shown.join(', ') : `${shown.join(', ')}, …`;
+};
+
 const normal = (name: string): string => name.trim().toLowerCase();
 
 /** The file's name without directories and endings: `exports/review.csv.gz` gives `review`. */
@@ -73,7 +81,7 @@ export function explainMisfit(path: string, header: readonly string[], catalog: 
     (table) => table.name.toLowerCase() === stem(path),
   );
   if (named === undefined) {
-    return `no table of schema "${catalog.schema}" has these columns (tables: ${[...catalog.tables.keys()].join(', ')})`;
+    return `no table of schema "${catalog.schema}" has these columns (tables: ${listed([...catalog.tables.keys()])})`;
   }
   const known = named.columns.map((column) => column.name.toLowerCase());
   const unknown = header.filter(
@@ -86,7 +94,7 @@ export function explainMisfit(path: string, header: readonly string[], catalog: 
       !header.some((name) => normal(name) === column.name.toLowerCase()),
   );
   const parts = [
-    unknown.length > 0 ? `table "${named.name}" has no column ${unknown.join(', ')}` : '',
+    unknown.length > 0 ? `table "${named.name}" has no column ${listed(unknown)}` : '',
     missing.length > 0
       ? `table "${named.name}" needs ${missing.map((column) => column.name).join(', ')}`
       : '',

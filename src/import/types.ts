@@ -61,14 +61,17 @@ const casts: [RegExp, (type: string) => Omit<ColumnCast, 'stagingType' | 'keepsE
   ],
 ];
 
-const isText = /^(text|character varying(\(\d+\))?|character(\(\d+\))?|citext)$/;
+const textTypes = /^(text|character varying(\(\d+\))?|character(\(\d+\))?|citext)$/;
+
+export const isText = (column: ColumnInfo): boolean => textTypes.test(column.type);
+
 /** The engine's decimals hold at most 38 digits. */
 const engineDigits = 38;
 
 /** The cast for a column of the catalog. */
 export function columnCast(column: ColumnInfo): ColumnCast {
   const { type } = column;
-  if (isText.test(type)) {
+  if (isText(column)) {
     return { cast: (text) => text, what: 'text', stagingType: 'text', keepsEmpty: true };
   }
   const digits = /^numeric\((\d+),/.exec(type)?.[1];
@@ -82,7 +85,7 @@ export function columnCast(column: ColumnInfo): ColumnCast {
 
 /** Whether only the server can tell what is a value of the column's type. */
 export const isServerJudged = (column: ColumnInfo): boolean =>
-  !isText.test(column.type) && columnCast(column).stagingType === 'text';
+  !isText(column) && columnCast(column).stagingType === 'text';
 
 /** Engine text: `column "price" holds "abc", which is not a number`. */
 export const wrongTypeReason = (column: string, what: string, text: string): string =>

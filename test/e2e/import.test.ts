@@ -7,15 +7,14 @@ import { type CliResult, runCli, startCli } from '../support/cli.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { holdTable } from '../support/hold.js';
 
+const food = 'ProductId,UserId,Score,Time,Summary,Text\nF1,U,5,1,s,t\nF1,U,5,1,s,t\nF1,U,x,1,s,t\n';
+
 let database: TestDatabase;
 let cwd: string;
 beforeAll(async () => {
   database = await createTestDatabase();
   cwd = await mkdtemp(join(tmpdir(), 'reviewops-import-'));
-  await writeFile(
-    join(cwd, 'food.csv'),
-    'ProductId,UserId,Score,Time,Summary,Text\nF1,U,5,1,s,t\nF1,U,5,1,s,t\nF1,U,x,1,s,t\n',
-  );
+  await writeFile(join(cwd, 'food.csv'), food);
 });
 afterAll(async () => {
   await rm(cwd, { recursive: true });
@@ -50,7 +49,7 @@ describe('db import', () => {
     expect(code).toBe(0);
     expect(stdout).toContain('Imported 3 records (fine-food)');
     expect(stdout).toContain('0 loaded, 1 rejected, 2 folded');
-    expect(stderr).toContain('1 records were rejected: see');
+    expect(stderr).toContain('1 record was rejected: see');
   });
 
   it('imports a sample', async () => {
@@ -60,10 +59,23 @@ describe('db import', () => {
     expect(again.stdout).toContain('in the database already');
   });
 
+  it('reads standard input', async () => {
+    const done = await runCli(['db', 'import', '-', '--json'], {
+      cwd,
+      env: { NEON_DB_URL: database.target.url },
+      input: food,
+    });
+    expect(done.json<ImportResult>().result).toMatchObject({
+      read: 3,
+      files: [{ path: 'standard input' }],
+    });
+  });
+
   it.each([
-    [[], 'Nothing to import'],
-    [['food.csv', '--sample', '5'], '--sample takes no files'],
-    [['food.csv', '--seed', '5'], '--seed goes with --sample'],
+    [[], 'Name files to import, or use --sample N'],
+    [['food.csv', '--sample', '5'], 'Name files to import, or use --sample N'],
+    [['--format', 'tables', '--sample', '5'], '--format cannot'],
+    [['food.csv', '--seed', '5'], 'when using --seed: --sample'],
     [['nowhere.csv'], 'There is no file'],
     [['food.csv', '--format', 'xml'], 'There is no format "xml"'],
     [['--sample', '0'], 'A sample has 1 to'],

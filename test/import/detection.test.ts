@@ -1,5 +1,11 @@
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ProgressEvent } from '../../src/system/progress.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { makeWorkshop, type Workshop } from './support.js';
 
@@ -19,7 +25,21 @@ const refusals: [string, string | Buffer, string, RegExp][] = [
   ['a header nobody knows', 'a,b,c\n1,2,3\n', 'FORMAT_UNKNOWN', /its header is a, b, c/],
   ['a tab separated one', 'a\tb,c\td\n', 'FORMAT_UNKNOWN', /\(tab separated\) is a, b,c, d/],
   ['JSON keys nobody knows', '{"a": 1}\n{"b": 2}\n', 'FORMAT_UNKNOWN', /JSON keys are a, b/],
-  ['a JSON array', '[{"a": 1},\n{"b": 2}]\n', 'IMPORT_FILE_JSON', /not JSON Lines/],
+  ['a JSON array', '[{"a": 1},\n{"b": 2}]\n', 'IMPORT_FILE_JSON', /a JSON array/],
+  // One of its lines is an object, which alone would look like JSON Lines.
+  [
+    'a JSON array with an object a line',
+    '[\n{"a": 1},\n{"b": 2}\n]\n',
+    'IMPORT_FILE_JSON',
+    /array/,
+  ],
+  ['lines that end in CR alone', 'a,b\r1,2\r', 'IMPORT_FILE_LINE_ENDS', /CR alone/],
+  [
+    'a first line longer than a record can be',
+    `{"asin": "${'x'.repeat(5 << 20)}"}\n{"asin": "B"}\n`,
+    'FORMAT_UNKNOWN',
+    /first line of .* is longer than 4 MiB/,
+  ],
   ['Python dictionaries', "{'asin': 'x'}\n", 'IMPORT_FILE_JSON', /Python dictionaries/],
   ['an empty file', '', 'FORMAT_UNKNOWN', /is empty/],
   [
@@ -85,6 +105,67 @@ describe('detection', () => {
       code: 'FORMAT_MISFIT',
       message: expect.stringContaining('no column Score, Time, Summary, Text'),
     });
+  });
+
+  it('tells JSON of another layout from records that lack a key', async () => {
+    const later = '{"rating":5,"text":"t","user_id":"U","asin":"A","timestamp":1588687728923}\n';
+    const path = await workshop.write('later.jsonl', later);
+    await expect(
+      workshop.import(database.target, [path], { format: 'ucsd-2018' }),
+    ).rejects.toMatchObject({ code: 'FORMAT_MISFIT', message: expect.stringMatching(/no key/) });
+    const both = await workshop.write('both.jsonl', later.replace('}', ',"overall":5}'));
+    await expect(
+      workshop.import(database.target, [both], { format: 'ucsd-2023' }),
+    ).rejects.toMatchObject({
+      code: 'FORMAT_MISFIT',
+      message: expect.stringMatching(/has the key overall/),
+    });
+    const sparse = await workshop.write('sparse.jsonl', later.replace('"rating":5,', ''));
+    expect(await workshop.import(database.target, [sparse], { format: 'ucsd-2023' })).toMatchObject(
+      { read: 1, loaded: 1 },
+    );
+  });
+
+  it('keeps messages short, however long names are', async () => {
+    const path = await workshop.write('long', `${'x'.repeat(300_000)},${'y,'.repeat(20_000)}z\n`);
+    const error: unknown = await workshop.import(database.target, [path]).catch((e) => e);
+    expect(error).toMatchObject({ code: 'FORMAT_UNKNOWN' });
+    expect((error as Error).message.length).toBeLessThan(3000);
+  });
+
+  it('reads pipes and standard input, which can be read only once, and keeps no copy', async () => {
+    const record = (id: string) => `${id},U,5,1,s,t\n`;
+    const pipe = join(workshop.directory, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const writing = writeFile(pipe, gzipSync(fineFood + record('PIPE')));
+    const [result] = await Promise.all([workshop.import(database.target, [pipe]), writing]);
+    expect(result).toMatchObject({ read: 1, loaded: 1, files: [{ path: pipe }] });
+    const typed = await workshop.import(database.target, ['-'], {
+      stdin: Readable.from([Buffer.from(fineFood), Buffer.from(`${record('STDIN')}bad\n`)]),
+    });
+    expect(typed).toMatchObject({ read: 2, loaded: 1, rejected: 1 });
+    const reject = readFileSync(typed.rejectsFile ?? '', 'utf8');
+    expect(JSON.parse(reject)).toMatchObject({ file: 'standard input', line: 3 });
+  });
+
+  it('refuses a device, and a file that changes while it is read', async () => {
+    await expect(workshop.import(database.target, ['/dev/null'])).rejects.toMatchObject({
+      code: 'IMPORT_FILE_KIND',
+      exitCode: 2,
+    });
+    const path = await workshop.write('growing.csv', fineFood + 'GROW,U,5,1,s,t\n'.repeat(1000));
+    const writer = (event: ProgressEvent) => {
+      if (event.type === 'progress') appendFileSync(path, 'GROW2,U,5,1,s,t\n');
+    };
+    await expect(
+      workshop.import(database.target, [path], {
+        context: { report: writer, signal: new AbortController().signal, now: () => new Date() },
+      }),
+    ).rejects.toMatchObject({ code: 'IMPORT_FILE_CHANGED', exitCode: 1 });
+    const client = await database.client();
+    expect(
+      await client.query(`SELECT FROM amazon.product WHERE product_id LIKE 'GROW%'`),
+    ).toHaveLength(0);
   });
 
   it('reads a header alone, an empty JSON Lines file, and every gzip member', async () => {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DatabaseClient } from '../../src/database/client.js';
@@ -277,6 +278,33 @@ describe('UCSD', () => {
     ]);
   });
 
+  it('rejects what no index can hold, and loads the rest', async () => {
+    const noise = randomBytes(6000).toString('base64');
+    const one = { overall: 5, verified: true, reviewText: 'x', unixReviewTime: 1_472_688_000 };
+    const path = await workshop.write(
+      'long-keys.jsonl',
+      lines(
+        { ...one, reviewerID: 'ULONG', asin: noise },
+        { ...one, reviewerID: noise, asin: 'PLONG' },
+        { ...one, reviewerID: 'ULONG', asin: 'PLONG', image: ['i', `data:image/png,${noise}`] },
+        { ...one, reviewerID: 'ULONG', asin: 'PLONG', image: 'https://i.example/alone.jpg' },
+        { ...one, reviewerID: 'ULONG', asin: 'PLONG', image: null },
+      ),
+    );
+    const result = await workshop.import(database.target, [path]);
+    expect(result).toMatchObject({ read: 5, loaded: 2, rejected: 3 });
+    expect(readRejects(result.rejectsFile).map(({ line, rule }) => [line, rule])).toEqual([
+      [1, 'key_too_long'],
+      [2, 'key_too_long'],
+      [3, 'key_too_long'],
+    ]);
+    expect(
+      await client.query(
+        `SELECT image_url FROM amazon.review_images JOIN amazon.review USING (review_id) WHERE customer_id = 'ULONG'`,
+      ),
+    ).toEqual([{ image_url: 'https://i.example/alone.jpg' }]);
+  });
+
   it('reads 2023: milliseconds, parent products, image objects', async () => {
     const path = await workshop.write(
       'r23.jsonl',
@@ -292,6 +320,9 @@ describe('UCSD', () => {
             attachment_type: 'I',
           },
           { small_image_url: 'small' },
+          'bare',
+          { caption: 'no address' },
+          null,
         ],
         asin: 'V1',
         parent_asin: 'P23',
@@ -318,7 +349,7 @@ describe('UCSD', () => {
         'SELECT image_url FROM amazon.review_images WHERE review_id = $1 ORDER BY 1',
         [review?.review_id],
       ),
-    ).toEqual([{ image_url: 'big' }, { image_url: 'small' }]);
+    ).toEqual([{ image_url: 'bare' }, { image_url: 'big' }, { image_url: 'small' }]);
   });
 });
 

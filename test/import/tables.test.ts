@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -240,6 +241,14 @@ describe('tables of a schema of its own', () => {
     ]);
     const again = await workshop.import(database.target, [reviews, customers]);
     expect(again).toMatchObject({ read: 18, loaded: 0, rejected: 14, folded: 4 });
+  });
+
+  it('rejects a key that no index can hold', async () => {
+    const noise = randomBytes(6000).toString('base64');
+    const path = await workshop.write('customer.csv', `c_id,email\nq,${noise}\nr,r@x\n`);
+    const result = await workshop.import(database.target, [path]);
+    expect(result).toMatchObject({ read: 2, loaded: 1, rejected: 1 });
+    expect(readRejects(result.rejectsFile)).toMatchObject([{ line: 2, rule: 'key_too_long' }]);
   });
 
   it('takes the whole row for the key of a table without one', async () => {

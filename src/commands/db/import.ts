@@ -2,10 +2,9 @@ import { join, resolve } from 'node:path';
 import { Args, Flags } from '@oclif/core';
 import { ReviewopsCommand } from '../../cli/command.js';
 import type { CommandContext } from '../../cli/context.js';
-import { renderTable } from '../../cli/table.js';
+import { rejectsNote, renderImport } from '../../cli/import-text.js';
 import type { Terminal } from '../../cli/terminal.js';
 import type { ImportResult } from '../../import/job.js';
-import { formatCount, formatSeconds } from '../../system/duration.js';
 import { invalid } from '../../system/errors.js';
 
 export default class DbImport extends ReviewopsCommand<ImportResult> {
@@ -16,11 +15,12 @@ export default class DbImport extends ReviewopsCommand<ImportResult> {
     '<%= config.bin %> db import reviews.csv.gz',
     '<%= config.bin %> db import exports/ --format tables',
     '<%= config.bin %> db import shop.csv --mapping shop.yaml',
+    'zstd -dc reviews.jsonl.zst | <%= config.bin %> db import -',
     '<%= config.bin %> db import --sample 50000',
   ];
   static override strict = false;
   static override args = {
-    path: Args.string({ description: 'Files, or directories of files.' }),
+    path: Args.string({ description: 'Files, directories of files, or - for standard input.' }),
   };
   static override flags = {
     format: Flags.string({
@@ -35,16 +35,22 @@ export default class DbImport extends ReviewopsCommand<ImportResult> {
     sample: Flags.integer({
       helpValue: 'N',
       description: 'Generate and import N made-up reviews with their products and orders.',
+      exclusive: ['format', 'mapping'],
     }),
     seed: Flags.integer({
       helpValue: 'S',
       description: 'With --sample: the same seed gives the same rows; default 1.',
+      dependsOn: ['sample'],
     }),
   };
 
   override async execute(context: CommandContext): Promise<ImportResult> {
     const { flags, argv } = this.input(DbImport);
-    checkUsage(flags, argv);
+    if ((flags.sample === undefined) === (argv.length === 0)) {
+      throw invalid('USAGE_ERROR', 'Name files to import, or use --sample N: one of the two.', {
+        hint: 'See `reviewops db import --help`.',
+      });
+    }
     const base = async () => ({
       target: await context.database(),
       config: await context.config(),
@@ -59,52 +65,16 @@ export default class DbImport extends ReviewopsCommand<ImportResult> {
     const { importFiles } = await import('../../import/import.js');
     const result = await importFiles({
       ...(await base()),
-      paths: argv.map((path) => resolve(context.cwd, path)),
+      paths: argv.map((path) => (path === '-' ? path : resolve(context.cwd, path))),
+      stdin: process.stdin,
       format: flags.format,
       mapping: flags.mapping === undefined ? undefined : resolve(context.cwd, flags.mapping),
     });
-    if (result.rejectsFile !== null) {
-      context.warn(
-        `${formatCount(result.rejected)} records were rejected: see ${result.rejectsFile} (it holds personal data).`,
-      );
-    }
+    if (result.rejectsFile !== null) context.warn(rejectsNote(result));
     return result;
   }
 
   override render(result: ImportResult, terminal: Terminal): string {
-    const lines = [
-      `Imported ${formatCount(result.read)} records (${result.format}) in ${formatSeconds(result.seconds)}: ${formatCount(result.loaded)} loaded, ${formatCount(result.rejected)} rejected, ${formatCount(result.folded)} folded.`,
-    ];
-    if (result.read > 0 && result.folded === result.read) {
-      lines.push('All of it was in the database already; nothing was changed.');
-    }
-    const tables = renderTable(
-      [{ name: 'table' }, { name: 'new rows', align: 'right' }],
-      result.tables.map(({ table, rows }) => [table, formatCount(rows)]),
-      terminal,
-    );
-    return [...lines, '', tables].join('\n');
-  }
-}
-
-function checkUsage(
-  flags: {
-    sample?: number | undefined;
-    seed?: number | undefined;
-    format?: string | undefined;
-    mapping?: string | undefined;
-  },
-  paths: readonly string[],
-): void {
-  const hint = 'See `reviewops db import --help`.';
-  const sample = flags.sample !== undefined;
-  if (sample && (paths.length > 0 || flags.format !== undefined || flags.mapping !== undefined)) {
-    throw invalid('USAGE_ERROR', '--sample takes no files, --format or --mapping.', { hint });
-  }
-  if (!sample && flags.seed !== undefined) {
-    throw invalid('USAGE_ERROR', '--seed goes with --sample.', { hint });
-  }
-  if (!sample && paths.length === 0) {
-    throw invalid('USAGE_ERROR', 'Nothing to import: name files, or use --sample N.', { hint });
+    return renderImport(result, terminal);
   }
 }
