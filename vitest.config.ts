@@ -15,6 +15,7 @@ const long = [
   'test/health/special-server.test.ts',
   'test/import/atomic.test.ts',
   'test/import/real-files.test.ts',
+  'test/incidents/escalation-volume.test.ts',
   'test/incidents/volume.test.ts',
   'test/incidents/weeks.test.ts',
   'test/runbooks/engine/crash.test.ts',

@@ -5,7 +5,10 @@ import { tellFromHere } from './incident-signals.js';
 import { changeIncident, incidentId, outletsOf, person, withIncidents } from './incidents.js';
 
 export interface EscalateResult {
+  /** The first of them. */
   incidents: IncidentRow[];
+  /** How many incidents something was due for. */
+  escalated: number;
   /** People called, and status messages written, this time. */
   calls: number;
   statuses: number;
@@ -17,6 +20,7 @@ export interface EscalateResult {
 }
 
 const nothing = {
+  escalated: 0,
   calls: 0,
   statuses: 0,
   messages: { sent: 0, failed: 0, stuck: 0 },
@@ -31,7 +35,7 @@ export async function escalateOne(context: CommandContext, id: string): Promise<
   const { incidents } = await changeIncident(context, (store) =>
     escalateByPerson(store, number, person()),
   );
-  return { ...nothing, incidents, calls: 1 };
+  return { ...nothing, incidents, escalated: 1, calls: 1 };
 }
 
 /** Does everything that is due; without a database, what can be done from this machine. */
@@ -65,12 +69,12 @@ async function escalateInDatabase(context: CommandContext): Promise<EscalateResu
     const messages = await sendDue(store, outlets, { signal });
     const { failures, ...pulled } = await pullTrackers(store, outlets, signal);
     for (const failure of failures) context.warn(`Nothing was taken over from ${failure}`);
-    const ids = due.map((one) => one.incidentId);
-    const found = await readIncidents(store.client, ids);
+    const found = await readIncidents(store.client, due.ids);
     return {
       incidents: found.map((incident) => rowOf(incident, store.config, store.now())),
-      calls: due.reduce((sum, { calls }) => sum + calls, 0),
-      statuses: due.reduce((sum, { statuses }) => sum + statuses, 0),
+      escalated: due.incidents,
+      calls: due.calls,
+      statuses: due.statuses,
       messages,
       pulled,
       spooled: 0,

@@ -26,9 +26,11 @@ export async function withIncidents<T>(
   work: (store: IncidentStore, delivered: Delivered) => Promise<T>,
   options: { target?: DatabaseTarget; connectTimeoutSeconds?: number } = {},
 ): Promise<T> {
-  const { withStore } = await import('../incidents/store.js');
-  const config = await context.config();
-  const target = options.target ?? (await context.database());
+  const [{ withStore }, config, target] = await Promise.all([
+    import('../incidents/store.js'),
+    context.config(),
+    options.target ?? context.database(),
+  ]);
   const { signal, now } = context;
   const { connectTimeoutSeconds } = options;
   const limit = connectTimeoutSeconds === undefined ? {} : { connectTimeoutSeconds };

@@ -1,4 +1,5 @@
-import Table from 'cli-table3';
+import { stripVTControlCharacters } from 'node:util';
+import { cut, pad, widthOf } from '../system/text-width.js';
 import { paint, safeText, type Terminal } from './terminal.js';
 
 export interface Column {
@@ -8,25 +9,8 @@ export interface Column {
   maxWidth?: number;
 }
 
-const noLines = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: '  ',
-};
-
-const gap = 2;
+/** Between two columns. */
+const gap = '  ';
 
 /**
  * A table as text, without lines; wide characters count as wide. Cells are data: line breaks in
@@ -37,29 +21,31 @@ export function renderTable(
   rows: readonly (readonly string[])[],
   terminal: Pick<Terminal, 'color'>,
 ): string {
-  const cells = rows.map((row) => row.map((cell) => oneLine(cell, terminal.color)));
-  const table = new Table({
-    chars: noLines,
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
-    head: columns.map((column) => paint(terminal, 'bold', column.name)),
-    colAligns: columns.map((column) => column.align ?? 'left'),
-    colWidths: columns.map((column) => column.maxWidth ?? null),
-    truncate: '…',
-  });
-  table.push(...cells.map((row) => [...row]));
-  return table
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n');
+  const head = columns.map((column) => paint(terminal, 'bold', column.name));
+  const body = rows.map((row) =>
+    columns.map(({ maxWidth }, index) =>
+      bounded(oneLine(row[index] ?? '', terminal.color), maxWidth),
+    ),
+  );
+  const lines = [head, ...body];
+  const widths = columns.map((_, index) =>
+    lines.reduce((most, line) => Math.max(most, widthOf(line[index] ?? '')), 0),
+  );
+  const align = (cell: string, index: number) =>
+    pad(cell, widths[index] ?? 0, columns[index]?.align);
+  return lines.map((line) => line.map(align).join(gap).trimEnd()).join('\n');
 }
+
+/** Colour codes are no text to be cut: a cell that is too long loses them. */
+const bounded = (cell: string, width = Number.POSITIVE_INFINITY): string =>
+  widthOf(cell) <= width ? cell : cut(stripVTControlCharacters(cell), width);
 
 /** Two columns without a head: names and what they are. */
 export function renderFields(
   fields: readonly (readonly [name: string, value: string])[],
   terminal: Pick<Terminal, 'color'>,
 ): string {
-  const width = Math.max(0, ...fields.map(([name]) => name.length)) + gap;
+  const width = Math.max(0, ...fields.map(([name]) => name.length)) + gap.length;
   return fields
     .map(([name, value]) => {
       const padded = name.padEnd(width);

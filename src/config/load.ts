@@ -2,11 +2,12 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { invalid } from '../system/errors.js';
 import { nearest } from '../system/nearest.js';
-import { type ConfigDocument, isSection, readDocument } from './document.js';
+import { type ConfigDocument, readDocument } from './document.js';
 import { type Lookup, readEnvironment } from './environment.js';
 import { configInvalid, findProblems, type Problem } from './problems.js';
 import { findProjectFile } from './project-file.js';
 import { builtInProfiles, type Config, configSchema } from './schema.js';
+import { isSection } from './section.js';
 import { settings } from './settings.js';
 
 export interface LoadOptions {
@@ -97,7 +98,9 @@ export function combine(
 
   const layers = [...fileLayers(files.user, profile), ...fileLayers(files.project, profile)];
   layers.push(variables.layer);
-  const config = configSchema.parse(layers.reduce((all, { value }) => merge(all, value), {}));
+  const written = layers.reduce<Record<string, unknown>>((all, { value }) => merge(all, value), {});
+  // Compiling the schema would take longer than this one reading without it.
+  const config = configSchema.parse(written, { jitless: true });
   return {
     config,
     profile,

@@ -21,7 +21,7 @@ export type Locate = (path: Path, key?: boolean) => string;
 
 /** Checks a part of the configuration (a file, a profile, one variable) by the schema. */
 export function findProblems(value: unknown, locate: Locate): Problem[] {
-  const outcome = configSchema.safeParse(value);
+  const outcome = configSchema.safeParse(value, { jitless: true });
   if (outcome.success) return [];
   return outcome.error.issues.flatMap((issue) => explain(issue, value, locate));
 }

@@ -133,18 +133,35 @@ interface Window {
 
 const oneDay = 86_400_000;
 
-/** The working hours from the day of an instant on. Endless: a calendar has working days. */
+/** What was computed of each calendar: many incidents lie on the same days. */
+const computed = new WeakMap<Calendar, Map<number, Window | undefined>>();
+
+/** The working hours of a day, which is named by its midnight as if the place were at UTC. */
+function windowOf(date: number, calendar: Calendar): Window | undefined {
+  const known = computed.get(calendar) ?? new Map<number, Window | undefined>();
+  computed.set(calendar, known);
+  if (!known.has(date)) known.set(date, computeWindow(new Date(date), calendar));
+  return known.get(date);
+}
+
+function computeWindow(at: Date, { days, holidays, timeZone, ...hours }: Calendar) {
+  if (!days.has(at.getUTCDay()) || holidays.has(at.toISOString().slice(0, 10))) return undefined;
+  const local = { year: at.getUTCFullYear(), month: at.getUTCMonth() + 1, day: at.getUTCDate() };
+  return {
+    from: instantOf(local, hours.from, timeZone),
+    until: instantOf(local, hours.until, timeZone),
+  };
+}
+
+/**
+ * The working hours from an instant on, preceded by some that may be over. Endless: a calendar has
+ * working days.
+ */
 function* windowsFrom(start: number, calendar: Calendar): Generator<Window> {
-  const { year, month, day } = localTime(start, calendar.timeZone);
-  for (let date = Date.UTC(year, month - 1, day); ; date += oneDay) {
-    const at = new Date(date);
-    const name = at.toISOString().slice(0, 10);
-    if (!calendar.days.has(at.getUTCDay()) || calendar.holidays.has(name)) continue;
-    const local = { year: at.getUTCFullYear(), month: at.getUTCMonth() + 1, day: at.getUTCDate() };
-    yield {
-      from: instantOf(local, calendar.from, calendar.timeZone),
-      until: instantOf(local, calendar.until, calendar.timeZone),
-    };
+  // The date of a place is at most one ahead of or behind that of UTC.
+  for (let date = Math.floor(start / oneDay) * oneDay - oneDay; ; date += oneDay) {
+    const window = windowOf(date, calendar);
+    if (window !== undefined) yield window;
   }
 }
 

@@ -26,7 +26,16 @@ export interface Policy {
   status: number;
 }
 
+const policies = new WeakMap<IncidentsConfig, Policy>();
+
+/** The policy of a configuration; made once, for a list asks for it with every line. */
 export function policyOf(config: IncidentsConfig): Policy {
+  const known = policies.get(config) ?? readPolicy(config);
+  policies.set(config, known);
+  return known;
+}
+
+function readPolicy(config: IncidentsConfig): Policy {
   const calendar = calendarOf(config);
   const levels = Object.fromEntries(
     severities.map((severity) => {
@@ -111,7 +120,10 @@ function dueAfter(
     const anchor = anchorOf(cycle, known, severity);
     if (current === null || rank(severity) < rank(current) || anchor === undefined) continue;
     decisive ??= severity;
-    const end = advance(anchor, policy.levels[severity][name], run);
+    const span = policy.levels[severity][name];
+    // No span ends before it would without pauses and nights: a calendar is not asked in vain.
+    if (due !== undefined && anchor + span.milliseconds >= due) continue;
+    const end = advance(anchor, span, run);
     if (end !== undefined && (due === undefined || end < due)) {
       due = end;
       decisive = severity;
@@ -187,18 +199,19 @@ export interface Clocks {
 
 export function clocksOf(state: IncidentState, policy: Policy, now: Date): Clocks {
   const cycle = cycleOf(state);
-  const clock = (name: ClockName) => clockOf(name, cycle, policy, now);
-  const breached = state.cycles.some((one) =>
-    (['respond', 'resolve'] as const).some(
-      (name) => clockOf(name, one, policy, now).breachedAt !== null,
-    ),
-  );
+  const clock = (name: ClockName, one = cycle) => clockOf(name, one, policy, now);
+  const [respond, resolve] = [clock('respond'), clock('resolve')];
+  const missed = ({ breachedAt }: Clock) => breachedAt !== null;
+  const earlier = () =>
+    state.cycles
+      .slice(0, -1)
+      .some((one) => missed(clock('respond', one)) || missed(clock('resolve', one)));
   return {
-    respond: clock('respond'),
-    resolve: clock('resolve'),
+    respond,
+    resolve,
     escalate: clock('escalate'),
     nextStatusAt: nextStatus(state, policy)?.at ?? null,
-    breached,
+    breached: missed(respond) || missed(resolve) || earlier(),
   };
 }
 

@@ -6,19 +6,14 @@ import type {
 } from '../config/incidents-schema.js';
 import { errorMessage } from '../system/errors.js';
 import { redact, registerSecret } from '../system/redact.js';
+import { appendEvents } from './append.js';
 import { pagerdutySender, slackSender, smsSender, webhookSender } from './channels/chat.js';
 import { emailSender } from './channels/email.js';
 import { SendFailure } from './channels/http.js';
 import type { SecretLookup, Sender } from './channels/sender.js';
 import { system } from './events.js';
 import { type Notice, type TicketUpdate, trackerPrefix } from './messages.js';
-import {
-  appendEvents,
-  type IncidentStore,
-  inTransaction,
-  lockIncident,
-  readIncidents,
-} from './store.js';
+import { type IncidentStore, inTransaction, lockIncident, readIncidents } from './store.js';
 import type { IncidentState } from './timeline.js';
 import { jiraTracker } from './trackers/jira.js';
 import { linearTracker } from './trackers/linear.js';

@@ -9,9 +9,9 @@ import type { Outlets } from './delivery.js';
 import type { LoggedEvent } from './events.js';
 import { messagesFor, type Notice, trackerPrefix } from './messages.js';
 import type { NewMessage } from './outbox.js';
-import { dueLocally } from './signals.js';
 import { incidentsDirectory, readSpool, type SpooledSignal, toEvent, writeEntry } from './spool.js';
 import { apply, type IncidentState, replay } from './timeline.js';
+import { dueEvents } from './work.js';
 
 /** How long another process that works on the spool is waited for, in milliseconds. */
 const patience = 5_000;
@@ -107,7 +107,7 @@ async function callLocally(
   context: { config: IncidentsConfig; now: () => Date },
 ): Promise<void> {
   const { state } = replayLocally(entry, context.config);
-  for (const call of dueLocally({ id: 0, state }, context)) {
+  for (const call of dueEvents({ id: 0, state }, context, context.now())) {
     apply(state, { seq: entry.events.length + 1, ...call });
     entry.events.push({ ...call, at: call.at.toISOString() });
     await writeEntry(home, entry);

@@ -32,7 +32,7 @@ export async function incidentOfRun(
   if (failed !== undefined) return failed;
   const rows = await store.client.query<{ id: number }>(
     `SELECT incident_id AS id FROM maintenance.incidents WHERE closed_at IS NULL
-     ORDER BY severity, opened_at, incident_id LIMIT ${mostOpen}`,
+     ORDER BY maintenance.incident_urgency(severity), opened_at, incident_id LIMIT ${mostOpen}`,
   );
   const open = await readIncidents(
     store.client,

@@ -1,14 +1,9 @@
 import { errorMessage } from '../system/errors.js';
 import { redact } from '../system/redact.js';
+import { appendEvents } from './append.js';
 import type { Outlets } from './delivery.js';
 import { trackerPrefix } from './messages.js';
-import {
-  appendEvents,
-  type IncidentStore,
-  inTransaction,
-  lockIncident,
-  type NewEvent,
-} from './store.js';
+import { type IncidentStore, inTransaction, lockIncident, type NewEvent } from './store.js';
 import { isOver } from './timeline.js';
 import { isOurs, type Pulled } from './trackers/tracker.js';
 import { after } from './work.js';

@@ -1,7 +1,7 @@
 import type { IncidentsConfig } from '../config/incidents-schema.js';
 import { type Clock, clocksOf, policyOf } from './clocks.js';
 import type { CureOfIncident, LoggedEvent, Service, Source, Status } from './events.js';
-import { severityName } from './severity.js';
+import { rank, type Severity, severityName } from './severity.js';
 import { type Incident, type IncidentStore, readIncident, readIncidents } from './store.js';
 import { cycleOf, type FollowUp, type IncidentState, isOver, type LinkedRun } from './timeline.js';
 
@@ -152,31 +152,58 @@ export interface ListFilter {
   /** Closed ones, too; then the newest come first, otherwise the most urgent. */
   all?: boolean;
   status?: Status;
-  severity?: string;
+  severity?: Severity;
   owner?: string;
   limit: number;
+  /** How many of the first ones are left out; default 0. */
+  offset?: number;
 }
 
-/** Incidents with their clocks as of now. */
+/** 1 for P1, as the index has it: also for what people wrote by hand. */
+const urgency = 'maintenance.incident_urgency(severity)';
+
+/** A part of the list. */
+export interface IncidentPage {
+  incidents: IncidentRow[];
+  /** How many there are in all that were asked for. */
+  total: number;
+  /** Where the next part begins; null at the end. */
+  nextOffset: number | null;
+}
+
+/** Incidents with their clocks as of now; only those that are shown are read and computed. */
 export async function listIncidents(
-  store: IncidentStore,
-  { all = false, status, severity, owner, limit }: ListFilter,
-): Promise<{ incidents: IncidentRow[]; more: boolean }> {
+  { client, config, now: clock }: IncidentStore,
+  { all = false, status, severity, owner, limit, offset = 0 }: ListFilter,
+): Promise<IncidentPage> {
   const everything = all || status === 'closed' || status === 'merged';
-  const rows = await store.client.query<{ incident_id: number }>(
-    `SELECT incident_id FROM maintenance.incidents
-     WHERE ${everything ? 'true' : 'closed_at IS NULL'}
-       AND ($1::text IS NULL OR status = $1) AND ($2::text IS NULL OR severity = $2)
-       AND ($3::text IS NULL OR owner = $3)
-     ORDER BY ${everything ? 'incident_id DESC' : 'severity, opened_at, incident_id'} LIMIT $4`,
-    [status ?? null, severity ?? null, owner ?? null, limit + 1],
+  const filters: [condition: string, value: unknown][] = [
+    ['status =', status],
+    [`${urgency} =`, severity === undefined ? undefined : rank(severity) + 1],
+    ['owner =', owner],
+  ];
+  const given = filters.filter(([, value]) => value !== undefined);
+  const conditions = [
+    everything ? 'true' : 'closed_at IS NULL',
+    ...given.map(([condition], index) => `${condition} $${index + 1}`),
+  ];
+  const from = `FROM maintenance.incidents WHERE ${conditions.join(' AND ')}`;
+  const [row] = await client.query<{ total: string; ids: number[] }>(
+    `SELECT (SELECT count(*) ${from}) AS total, ARRAY(
+       SELECT incident_id ${from}
+       ORDER BY ${everything ? 'incident_id DESC' : `${urgency}, opened_at, incident_id`}
+       LIMIT ${limit} OFFSET ${offset}
+     ) AS ids`,
+    given.map(([, value]) => value),
   );
-  const ids = rows.slice(0, limit).map(({ incident_id: id }) => id);
-  const found = await readIncidents(store.client, ids);
-  const now = store.now();
+  const ids = row?.ids ?? [];
+  const total = Number(row?.total ?? 0);
+  const now = clock();
+  const end = offset + ids.length;
   return {
-    incidents: found.map((incident) => rowOf(incident, store.config, now)),
-    more: rows.length > limit,
+    incidents: (await readIncidents(client, ids)).map((one) => rowOf(one, config, now)),
+    total,
+    nextOffset: ids.length > 0 && end < total ? end : null,
   };
 }
 

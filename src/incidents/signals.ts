@@ -1,12 +1,9 @@
-import { policyOf } from './clocks.js';
-import { nextCall, nextStatusEvent } from './escalation.js';
+import { appendEvents, insertIncident } from './append.js';
 import { type Occurrence, system } from './events.js';
 import { rank } from './severity.js';
 import {
-  appendEvents,
   type Incident,
   type IncidentStore,
-  insertIncident,
   inTransaction,
   lockIncident,
   type NewEvent,
@@ -249,23 +246,4 @@ export async function recordRecoveries(
     if (written.length > 0) done.push(id);
   }
   return done;
-}
-
-/**
- * The calls and status messages that are due for an incident that only this machine knows of yet;
- * whoever takes one adds it to the state before the next.
- */
-export function* dueLocally(
-  incident: Incident,
-  store: Pick<IncidentStore, 'config' | 'now'>,
-): Generator<NewEvent> {
-  const policy = policyOf(store.config);
-  for (;;) {
-    const now = store.now();
-    const due =
-      nextCall(incident.state, policy, store.config, now) ??
-      nextStatusEvent(incident.state, policy, now);
-    if (due === undefined) return;
-    yield due;
-  }
 }

@@ -2,12 +2,9 @@ import type { Config } from '../config/schema.js';
 import { type DatabaseClient, withClient } from '../database/client.js';
 import type { DatabaseTarget } from '../database/target.js';
 import { invalid } from '../system/errors.js';
-import { redactDeep } from '../system/redact.js';
 import type { IncidentStore } from './context.js';
-import type { IncidentEvent, LoggedEvent, Occurrence } from './events.js';
-import { messagesFor } from './messages.js';
-import { insertMessages } from './outbox.js';
-import { apply, type IncidentState, replay } from './timeline.js';
+import type { IncidentEvent, LoggedEvent } from './events.js';
+import { type IncidentState, replay } from './timeline.js';
 
 export interface Incident {
   id: number;
@@ -114,136 +111,27 @@ export const inTransaction = <T>(store: IncidentStore, work: () => Promise<T>): 
   });
 
 /**
- * Locks an incident and reads it as it stands: whoever changes it meanwhile waits. For use within
- * `inTransaction`; several are locked in the order of their numbers.
- *
- * @throws INCIDENT_NOT_FOUND (exit 2)
+ * Locks incidents, in the order of their numbers, and reads them as they stand: whoever changes one
+ * meanwhile waits. For use within `inTransaction`; without those that are not there.
  */
-export async function lockIncident(store: IncidentStore, id: number): Promise<Incident> {
-  const rows = await store.client.query(
-    'SELECT incident_id FROM maintenance.incidents WHERE incident_id = $1 FOR UPDATE',
-    [id],
-  );
-  if (rows.length === 0) throw notFound(id);
-  const { state } = await readIncident(store.client, id);
-  return { id, state };
-}
-
-/** Writes a new ticket with its first events; within `inTransaction`. */
-export async function insertIncident(
-  store: IncidentStore,
-  occurrence: Occurrence,
-  first: Omit<NewEvent, 'event'> & { uid: string },
-  told: ReadonlySet<string> = new Set(),
-): Promise<Incident> {
-  const [row] = await store.client.query<{ incident_id: number }>(
-    `INSERT INTO maintenance.incidents (opened_at, severity, status, summary, source, cause)
-     VALUES ($1::timestamptz AT TIME ZONE 'UTC', $2, 'open', $3, $4, $5) RETURNING incident_id`,
-    [
-      first.at,
-      occurrence.severity,
-      clean(occurrence.summary),
-      occurrence.source,
-      occurrence.cause ?? null,
-    ],
-  );
-  if (row === undefined) throw new Error('The new incident has no number.');
-  const id = row.incident_id;
-  const { uid, ...rest } = first;
-  const event: IncidentEvent = { type: 'opened', uid, ...occurrence };
-  const [logged] = await insertEvents(store, id, -1, [{ ...rest, event }]);
-  const state = logged === undefined ? undefined : replay([logged]);
-  if (logged === undefined || state === undefined) throw new Error(`Incident ${id} is empty.`);
-  await insertMessages(store, messagesFor(id, state, logged, store.config), told);
-  await project(store, { id, state });
-  return { id, state };
-}
-
-/**
- * Adds events to an incident that is locked, tells the channels, and brings the ticket's columns up
- * to date. Events whose key is there already are left out; gives those that were written. `told`:
- * keys of messages that were sent already, while the database was down.
- */
-export async function appendEvents(
-  store: IncidentStore,
-  { id, state }: Incident,
-  events: readonly NewEvent[],
-  told: ReadonlySet<string> = new Set(),
-): Promise<LoggedEvent[]> {
-  if (events.length === 0) return [];
-  const written = await insertEvents(store, id, state.seq, events);
-  for (const logged of written) {
-    apply(state, logged);
-    await insertMessages(store, messagesFor(id, state, logged, store.config), told);
-  }
-  if (written.length > 0) await project(store, { id, state });
-  return written;
-}
-
-/** What PostgreSQL cannot hold: NUL, and halves of surrogate pairs. */
-const clean = (text: string): string => text.replace(/\0|\p{Surrogate}/gu, '\ufffd');
-
-const storable = (event: object): string =>
-  JSON.stringify(redactDeep(event), (_key, value: unknown) =>
-    typeof value === 'string' ? clean(value) : value,
-  );
-
-async function insertEvents(
+export async function lockIncidents(
   { client }: IncidentStore,
-  id: number,
-  lastSeq: number,
-  events: readonly NewEvent[],
-): Promise<LoggedEvent[]> {
-  const known = await knownKeys(client, id, events);
-  const fresh = events.filter(({ key }) => key === undefined || !known.has(key));
-  const logged: LoggedEvent[] = [];
-  for (const [index, { at, by, event, key }] of fresh.entries()) {
-    const { type, ...data } = event;
-    const seq = lastSeq + 1 + index;
-    const [row] = await client.query<EventRow>(
-      `INSERT INTO maintenance.incident_events (incident_id, seq, at, type, by, data, key)
-       VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING incident_id, seq, at, type, by, data`,
-      [id, seq, at, type, clean(by), storable(data), key ?? null],
-    );
-    if (row !== undefined) logged.push(fromRow(row));
-  }
-  return logged;
+  ids: readonly number[],
+): Promise<Incident[]> {
+  const rows = await client.query<{ id: number }>(
+    `SELECT incident_id AS id FROM maintenance.incidents WHERE incident_id = ANY ($1)
+     ORDER BY incident_id FOR UPDATE`,
+    [ids],
+  );
+  return readIncidents(
+    client,
+    rows.map(({ id }) => id),
+  );
 }
 
-async function knownKeys(
-  client: DatabaseClient,
-  id: number,
-  events: readonly NewEvent[],
-): Promise<Set<string>> {
-  const keys = events.flatMap(({ key }) => key ?? []);
-  if (keys.length === 0) return new Set();
-  const rows = await client.query<{ key: string }>(
-    'SELECT key FROM maintenance.incident_events WHERE incident_id = $1 AND key = ANY ($2)',
-    [id, keys],
-  );
-  return new Set(rows.map(({ key }) => key));
-}
-
-/** The columns as people query them by hand follow the events. */
-async function project({ client }: IncidentStore, { id, state }: Incident): Promise<void> {
-  await client.execute(
-    `UPDATE maintenance.incidents SET
-       opened_at = $2::timestamptz AT TIME ZONE 'UTC', closed_at = $3::timestamptz AT TIME ZONE 'UTC',
-       severity = $4, status = $5, batch_id = left($6, 30), summary = $7, root_cause = $8,
-       action_taken = $9, owner = left($10, 50), merged_into = $11
-     WHERE incident_id = $1`,
-    [
-      id,
-      state.openedAt,
-      state.closedAt,
-      state.severity,
-      state.status,
-      state.batchId,
-      state.summary,
-      state.rootCause,
-      state.action,
-      state.owner,
-      state.mergedInto,
-    ],
-  );
+/** The same for one. @throws INCIDENT_NOT_FOUND (exit 2) */
+export async function lockIncident(store: IncidentStore, id: number): Promise<Incident> {
+  const [incident] = await lockIncidents(store, [id]);
+  if (incident === undefined) throw notFound(id);
+  return incident;
 }

@@ -1,16 +1,16 @@
+import { appendAll, appendEvents } from './append.js';
 import { policyOf } from './clocks.js';
 import { callByPerson, nextCall, nextStatusEvent } from './escalation.js';
 import { system } from './events.js';
 import {
-  appendEvents,
   type Incident,
   type IncidentStore,
   inTransaction,
   lockIncident,
+  lockIncidents,
   type NewEvent,
   readIncidents,
 } from './store.js';
-import { type IncidentState, isOver } from './timeline.js';
 import { type Action, decide } from './transitions.js';
 
 /** An event does not happen before the one that it follows, whatever the clocks of machines say. */
@@ -85,25 +85,27 @@ export const escalateByPerson = (store: IncidentStore, id: number, by: string): 
     return incident;
   });
 
-/** Makes the calls and the status message that are due now; gives how many. */
-export async function callDue(
-  store: IncidentStore,
-  incident: Incident,
+/**
+ * The calls and the status message that are due at an instant; each must be applied to the state
+ * before the next is asked for.
+ */
+export function* dueEvents(
+  { state }: Incident,
+  { config }: Pick<IncidentStore, 'config'>,
   now: Date,
-): Promise<{ calls: number; statuses: number }> {
-  const policy = policyOf(store.config);
-  let calls = 0;
-  for (;;) {
-    const call = nextCall(incident.state, policy, store.config, now);
-    if (call === undefined) break;
-    const written = await appendEvents(store, incident, [call]);
-    if (written.length === 0) break;
-    calls += 1;
+): Generator<NewEvent> {
+  const policy = policyOf(config);
+  for (let seen = -1; state.seq !== seen; ) {
+    const due = nextCall(state, policy, config, now) ?? nextStatusEvent(state, policy, now);
+    if (due === undefined) return;
+    seen = state.seq;
+    yield due;
   }
-  const status = nextStatusEvent(incident.state, policy, now);
-  const statuses =
-    status === undefined ? 0 : (await appendEvents(store, incident, [status])).length;
-  return { calls, statuses };
+}
+
+/** Makes the calls and writes the status message that are due now for an incident that is locked. */
+export async function callDue(store: IncidentStore, incident: Incident, now: Date): Promise<void> {
+  await appendAll(store, [{ incident, events: dueEvents(incident, store, now) }]);
 }
 
 /** A note of the system's own, such as what a runbook came to. */
@@ -120,30 +122,33 @@ export const record = (
     return incident;
   });
 
+/** What an escalation came to. */
 export interface Escalated {
-  incidentId: number;
+  /** How many incidents something was due for. */
+  incidents: number;
+  /** The first of them. */
+  ids: number[];
   calls: number;
   statuses: number;
 }
 
 /** Whether anything is due; most of the time nothing is, and no lock is taken to learn that. */
-function isDue({ config, now }: IncidentStore, state: IncidentState): boolean {
-  const policy = policyOf(config);
-  return (
-    nextCall(state, policy, config, now()) !== undefined ||
-    nextStatusEvent(state, policy, now()) !== undefined
-  );
-}
+const isDue = (store: IncidentStore, incident: Incident): boolean =>
+  dueEvents(incident, store, store.now()).next().done !== true;
 
-/** How many incidents are looked at in one go. */
+/** How many incidents are looked at, and changed, in one go. */
 const pageSize = 500;
 
+/** How many ids are told of. */
+const mostIds = 200;
+
 /**
- * Looks at every incident that goes on and does what is due: each in a transaction of its own, so
- * that it can stop and begin anew anywhere. What was done is not done again.
+ * Looks at every incident that goes on and does what is due: a page of them in a transaction, so
+ * that it can stop and begin anew anywhere. Two at once take turns, and what was done is not done
+ * again.
  */
-export async function escalateDue(store: IncidentStore): Promise<Escalated[]> {
-  const done: Escalated[] = [];
+export async function escalateDue(store: IncidentStore): Promise<Escalated> {
+  const done: Escalated = { incidents: 0, ids: [], calls: 0, statuses: 0 };
   for (let last = 0; ; ) {
     const rows = await store.client.query<{ incident_id: number }>(
       `SELECT incident_id FROM maintenance.incidents
@@ -151,17 +156,39 @@ export async function escalateDue(store: IncidentStore): Promise<Escalated[]> {
       [last],
     );
     const ids = rows.map(({ incident_id: id }) => id);
-    for (const { id, state } of await readIncidents(store.client, ids)) {
-      if (!isDue(store, state)) continue;
-      const result = await inTransaction(store, async () => {
-        const incident = await lockIncident(store, id);
-        return isOver(incident.state)
-          ? { calls: 0, statuses: 0 }
-          : callDue(store, incident, store.now());
-      });
-      if (result.calls + result.statuses > 0) done.push({ incidentId: id, ...result });
+    const due = (await readIncidents(store.client, ids)).filter((one) => isDue(store, one));
+    if (due.length > 0) {
+      await escalatePage(
+        store,
+        due.map(({ id }) => id),
+        done,
+      );
     }
     last = ids.at(-1) ?? last;
     if (rows.length < pageSize) return done;
+  }
+}
+
+async function escalatePage(
+  store: IncidentStore,
+  ids: readonly number[],
+  into: Escalated,
+): Promise<void> {
+  const written = await inTransaction(store, async () => {
+    const locked = await lockIncidents(store, ids);
+    const now = store.now();
+    const changes = locked.map((incident) => ({
+      incident,
+      events: dueEvents(incident, store, now),
+    }));
+    const events = await appendAll(store, changes);
+    return locked.map(({ id }, index) => ({ id, events: events[index] ?? [] }));
+  });
+  for (const { id, events } of written.filter((one) => one.events.length > 0)) {
+    const calls = events.filter(({ event }) => event.type === 'escalated').length;
+    into.incidents += 1;
+    into.calls += calls;
+    into.statuses += events.length - calls;
+    if (into.ids.length < mostIds) into.ids.push(id);
   }
 }

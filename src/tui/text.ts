@@ -1,4 +1,6 @@
-import stringWidth from 'string-width';
+import { widthOf } from '../system/text-width.js';
+
+export { cut, pad, widthOf } from '../system/text-width.js';
 
 /**
  * What a terminal would obey, reorder or join: control characters, marks of direction, joiners,
@@ -26,35 +28,7 @@ export const clean = (text: string): string =>
 /** The same for text of several lines. */
 export const cleanLines = (text: string): string[] => text.split(/\r\n|\r|\n/).map(clean);
 
-const ascii = /^[\x20-\x7e]*$/;
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
-
-/** Columns of the screen that a text takes. */
-export const widthOf = (text: string): number =>
-  ascii.test(text) ? text.length : stringWidth(text);
-
-/** The part that fits, with `…` where something was left out. */
-export function cut(text: string, width: number): string {
-  if (width <= 0) return '';
-  if (widthOf(text) <= width) return text;
-  if (ascii.test(text)) return `${text.slice(0, width - 1)}…`;
-  let used = 0;
-  let kept = '';
-  for (const { segment } of graphemes.segment(text)) {
-    const next = widthOf(segment);
-    if (used + next > width - 1) break;
-    used += next;
-    kept += segment;
-  }
-  return `${kept}…`;
-}
-
-/** Exactly so many columns: cut or filled with spaces. */
-export function pad(text: string, width: number, align: 'left' | 'right' = 'left'): string {
-  const short = cut(text, width);
-  const space = ' '.repeat(Math.max(0, width - widthOf(short)));
-  return align === 'left' ? short + space : space + short;
-}
 
 /** Lines of at most `width` columns, broken between words where that goes. */
 export function wrap(text: string, width: number): string[] {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { parseConfig } from '../../src/config/document.js';
+import { parseConfig } from '../../src/config/parse-document.js';
 import { findProblems } from '../../src/config/problems.js';
 import { configSchema } from '../../src/config/schema.js';
 import { settings } from '../../src/config/settings.js';

@@ -79,3 +79,45 @@ export const outletsFor = (
 ): Outlets => openOutlets(config, (name) => secrets[name]);
 
 export const never = new AbortController().signal;
+
+/**
+ * Fills the tables: every second incident is open, the others were answered, resolved and closed;
+ * one every five minutes up to `until`.
+ */
+export async function fillIncidents(
+  client: DatabaseClient,
+  count: number,
+  until: Date,
+): Promise<void> {
+  await client.transaction(async () => {
+    await client.query("SELECT set_config('reviewops.incident_writer', 'on', true)");
+    await client.execute(
+      `INSERT INTO maintenance.incidents
+         (opened_at, severity, status, summary, source, cause, closed_at)
+       SELECT opened_at, 'P' || (1 + i / 2 % 4), CASE WHEN open THEN 'open' ELSE 'closed' END,
+              'load ' || i, 'pipeline', 'c' || i,
+              CASE WHEN open THEN NULL ELSE opened_at + interval '3 minutes' END
+       FROM generate_series(1, $2) i,
+         LATERAL (SELECT ($1::timestamptz AT TIME ZONE 'UTC') - i * interval '5 minutes' AS opened_at,
+                         i % 2 = 0 AS open) AS made`,
+      [until, count],
+    );
+    await client.execute(
+      `INSERT INTO maintenance.incident_events (incident_id, seq, at, type, by, data)
+       SELECT incident_id, seq, opened_at AT TIME ZONE 'UTC' + seq * interval '1 minute', type,
+              CASE seq WHEN 0 THEN 'reviewops' ELSE 'ada' END,
+              CASE type
+                WHEN 'opened' THEN jsonb_build_object('uid', incident_id::text, 'source', source,
+                  'summary', summary, 'severity', severity, 'cause', cause)
+                WHEN 'noted' THEN '{"text": "I look at it."}'
+                WHEN 'closed' THEN '{"checklist": []}'
+                ELSE '{}' END
+       FROM maintenance.incidents,
+         unnest(CASE status WHEN 'open' THEN ARRAY['opened', 'noted', 'noted', 'noted']
+                ELSE ARRAY['opened', 'acknowledged', 'resolved', 'closed'] END)
+           WITH ORDINALITY AS event (type, place),
+         LATERAL (SELECT place::integer - 1 AS seq) AS numbered`,
+    );
+  });
+  await client.execute('VACUUM (ANALYZE) maintenance.incidents, maintenance.incident_events');
+}
