@@ -7,7 +7,7 @@ import {
   isOperatorError,
   throwIfAborted,
 } from '../system/errors.js';
-import { BlobCollector, type BlobPiece } from './blobs.js';
+import { type CopyField, type CopyPiece, CopyWriter, copyQuery } from './copy-binary.js';
 
 export interface EngineOptions {
   /** Such as `768MB`; larger work spills to `scratch`. */
@@ -38,10 +38,10 @@ export interface Engine {
   /** The rows of a large result, in batches of about 2,000, never all at once. */
   batches<Row>(sql: string): AsyncIterable<Row[]>;
   /**
-   * The values of a query's only column, a BLOB that is never null, one after the other in pieces
-   * of about 1 MB, never all at once.
+   * The rows of `SELECT fields FROM from` in PostgreSQL's binary COPY format, without its header and
+   * trailer, in pieces of about 1 MB, never all at once.
    */
-  blobs(sql: string): AsyncIterable<BlobPiece>;
+  copyRows(fields: readonly CopyField[], from: string): AsyncIterable<CopyPiece>;
   /** Interrupts what still runs, waits for it to end, and frees the session. */
   close(): Promise<void>;
 }
@@ -123,7 +123,9 @@ class EngineSession implements Engine {
     await this.#requireComplete(sql, seen);
   }
 
-  async *blobs(sql: string): AsyncIterable<BlobPiece> {
+  async *copyRows(fields: readonly CopyField[], from: string): AsyncIterable<CopyPiece> {
+    const sql = copyQuery(fields, from);
+    const writer = new CopyWriter(fields);
     const result = await this.#guard(() => this.#connection.stream(sql));
     const fetch = () => {
       const fetched = this.#guard(() => result.fetchChunk());
@@ -131,24 +133,22 @@ class EngineSession implements Engine {
       fetched.catch(() => undefined);
       return fetched;
     };
-    const collector = new BlobCollector();
     let seen = 0;
     let next = fetch();
     try {
       for (;;) {
         const chunk = await next;
         if (chunk === null || chunk.rowCount === 0) break;
-        // The engine works on the next chunk while this one is copied.
+        // The engine works on the next chunk while this one is written.
         next = fetch();
         seen += chunk.rowCount;
-        yield* collector.add(chunk);
+        yield* writer.pieces(chunk);
       }
     } finally {
       // When the reader goes away early, how this ends no longer matters.
       await next.catch(() => undefined);
     }
     await this.#requireComplete(sql, seen);
-    yield* collector.rest();
   }
 
   /**

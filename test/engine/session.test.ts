@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(scratch, { recursive: true, force: true }));
 
-it('tells the reader of blobs that it was stopped while the reader was busy, and nobody else', async () => {
+it('tells the reader of a stream that it was stopped while the reader was busy, and nobody else', async () => {
   const stop = new AbortController();
   const options = { memoryLimit: '256MB', threads: 2, scratch, signal: stop.signal };
   const engine = await openEngine(options);
@@ -21,8 +21,9 @@ it('tells the reader of blobs that it was stopped while the reader was busy, and
   process.on('unhandledRejection', note);
   try {
     const read = async () => {
-      for await (const _piece of engine.blobs(
-        "SELECT encode(repeat('x', 1000) || range) FROM range(500000)",
+      for await (const _piece of engine.copyRows(
+        [{ expression: "repeat('x', 1000) || range", type: 'text' }],
+        'range(500000)',
       )) {
         stop.abort();
         // As a database that takes its time does: node tells of unhandled rejections meanwhile.
