@@ -1,20 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { errorCode, invalid } from '../system/errors.js';
 import { describeFileError } from '../system/files.js';
-import type { Locate, Problem } from './problems.js';
-
-/** A configuration file that was read: its values, and where each of them stands. */
-export interface ConfigDocument {
-  path: string;
-  /** As messages name it: relative to the working directory where that is shorter. */
-  name: string;
-  /** Without the profiles. */
-  base: Record<string, unknown>;
-  profiles: Map<string, Record<string, unknown>>;
-  locate: Locate;
-  /** What is wrong with it before the schema is asked. */
-  problems: Problem[];
-}
+import type { ConfigDocument } from './parse-document.js';
 
 /** Reads a file; undefined when there is none. */
 export async function readDocument(path: string, cwd: string): Promise<ConfigDocument | undefined> {

@@ -1,9 +1,21 @@
 import { dirname, relative, resolve, sep } from 'node:path';
 import { type Document, isMap, isScalar, LineCounter, parseDocument, visit } from 'yaml';
-import type { ConfigDocument } from './document.js';
 import type { Locate, Problem } from './problems.js';
 import { isSection } from './section.js';
 import { sectionKeys } from './settings.js';
+
+/** A configuration file that was read: its values, and where each of them stands. */
+export interface ConfigDocument {
+  path: string;
+  /** As messages name it: relative to the working directory where that is shorter. */
+  name: string;
+  /** Without the profiles. */
+  base: Record<string, unknown>;
+  profiles: Map<string, Record<string, unknown>>;
+  locate: Locate;
+  /** What is wrong with it before the schema is asked. */
+  problems: Problem[];
+}
 
 /** Takes a file's text apart. */
 export function parseConfig(text: string, path: string, cwd: string): ConfigDocument {
