@@ -25,6 +25,8 @@ export interface EraseResult {
   foundBy: Certificate['foundBy'];
   remaining: Certificate['remaining'];
   pending: Certificate['pending'];
+  /** Texts of others that name the person, in the plan or as they were found afterwards. */
+  forReview: Certificate['forReview'];
   notes: string[];
 }
 
@@ -96,8 +98,14 @@ async function resultOf(
     },
     verified: steps.some(({ id, finding }) => id === 'verify' && finding?.state === 'ok'),
     foundBy: (plan?.totals.foundBy ?? []) as Certificate['foundBy'],
+    // One pass, one certificate for each request: all say the same of what it left.
     remaining: certificates[0]?.remaining ?? [],
     pending: certificates[0]?.pending ?? [],
+    forReview: dryRun
+      ? targets
+          .filter(({ type }) => type === 'text')
+          .map(({ name, state }) => ({ place: name, rows: Number(state.rows) }))
+      : (certificates[0]?.forReview ?? []),
     notes: plan?.notes ?? [],
   };
 }
@@ -112,7 +120,8 @@ async function certificatesOf(
 }
 
 export function eraseLines(result: EraseResult): string[] {
-  const { database, lake, verified, remaining, pending, dryRun, planHash, notes } = result;
+  const { database, lake, verified, remaining, pending, forReview, dryRun, planHash, notes } =
+    result;
   const lines = [
     ...database.tables.map(({ table, rows, action }) => `${table}: ${rows} rows, ${action}`),
     `Lake: ${lake.filesScanned} files searched, ${lake.filesRewritten} ${dryRun ? 'to rewrite' : 'rewritten'}, ${lake.rowsRemoved} rows, ${lake.versionsPurged} old versions.`,
@@ -124,6 +133,7 @@ export function eraseLines(result: EraseResult): string[] {
     ...lines,
     verified ? 'Read again: nothing of the person was found.' : 'Not verified.',
     ...remaining.map(({ place, why }) => `REMAINS: ${place}: ${why}`),
+    ...forReview.map(({ place, rows }) => `TO REVIEW: ${place}: ${rows} texts name the person.`),
     ...pending.map(({ what, until }) => `Until ${until?.slice(0, 10) ?? 'somebody acts'}: ${what}`),
   ];
 }

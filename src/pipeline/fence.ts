@@ -142,7 +142,7 @@ export async function suppressOwners(
   const list = await readSuppression(context.lake);
   if (list.tombstones.length === 0) return;
   const { derivePrivacyKeys } = await import('../privacy/keys.js');
-  const { declareDigest, declareTombstones } = await import('../privacy/suppressor.js');
+  const { declareDigest, declareTombstones } = await import('../privacy/tombstone-table.js');
   const keys = derivePrivacyKeys(context.pseudonymKey);
   const tombstones = requireKey(list, keys);
   await declareDigest(engine, keys);

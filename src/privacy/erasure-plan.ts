@@ -10,7 +10,8 @@ import { findInDatabase, type TableFinding } from './database-finder.js';
 import type { Identifiers } from './identifiers.js';
 import type { PrivacyKeys } from './keys.js';
 import { findInLake, type LakeFindings, type LakeHit, type LakeWork } from './lake-finder.js';
-import { disposeAll, fetchUnits, type LakeUnit } from './lake-units.js';
+import { disposeAll, fetchUnits, type LakeUnit, unitName } from './lake-units.js';
+import { findMentions, type Mentions } from './mentions.js';
 import { type Domain, type PrivacyModel, readModel } from './model.js';
 import { type Needles, needlesOf } from './needles.js';
 import { fidelityProblem } from './parquet-rewriter.js';
@@ -51,6 +52,7 @@ export interface Discovery {
   lake: LakeFindings;
   objects: PlannedObject[];
   uploads: PlannedUpload[];
+  mentions: Mentions;
   /** Each stops the erasure. */
   unclassified: string[];
   problems: string[];
@@ -102,13 +104,21 @@ export async function discover(
       tables = await findInDatabase(client, model, needles);
     }
     const nullable = await readNullable(client);
+    const objects = await planObjects(work, lake.hits);
+    const purged = new Set(
+      objects.flatMap(({ key, versionId, action }) =>
+        action === 'purge' ? [`${key}@${versionId}`] : [],
+      ),
+    );
+    const goes = (unit: LakeUnit) => purged.has(unitName(unit));
     return {
       model,
       needles,
       tables,
       lake,
-      objects: await planObjects(work, lake.hits),
+      objects,
       uploads: await planUploads(work),
+      mentions: await findMentions(client, { ...work, model }, needles, lake, goes),
       unclassified: [...model.unclassified, ...lake.unclassified],
       problems: treatmentProblems(
         tables.map(({ table }) => table),

@@ -40,14 +40,14 @@ export async function exportPerson(
     }
     return exported;
   });
-  const { notes, mentions, unreadable } = found.lake;
+  const { notes, unreadable } = found.lake;
   return {
     tables: [...tables, ...(await exportFiles(work, found))],
     notSearched: [
       ...found.unclassified,
       ...unreadable.map(({ name, why }) => `${name}: ${why}`),
       ...notes,
-      ...mentions.map(({ place }) => `${place}: records of others name the person`),
+      ...found.mentions.texts.map(({ place }) => `${place}: records of others name the person`),
     ],
   };
 }

@@ -15,7 +15,7 @@ import { needleLists } from './lake-finder.js';
 import { followManifests } from './manifests.js';
 import { hashOfFile, rewriteParquet } from './parquet-rewriter.js';
 import { redactedColumns, rowCondition, shapeOf } from './shapes.js';
-import { scanText, textFormat, textShape } from './text-files.js';
+import { scanText, textSearch } from './text-files.js';
 import { wantedOf } from './wanted.js';
 
 /**
@@ -218,11 +218,9 @@ class Eraser {
 
   async #writeText(from: string, to: string, key: Key, planned: PlannedObject) {
     const { model, config, needles, pseudonymKey } = this.#work;
-    const format = textFormat(key);
-    if (format === undefined) throw changed(key);
-    const { exact, within } = wantedOf(needles, pseudonymKey);
-    const shape = textShape(key, model, config);
-    const search = { format, shape, needles, exact: new Set(exact), within };
+    const wanted = wantedOf(needles, pseudonymKey);
+    const search = textSearch(key, { model, config, needles, wanted });
+    if (search === undefined) throw changed(key);
     const { records, hits } = await scanText(from, key, search, to);
     const left = await scanText(to, key, search);
     if (hits !== planned.rows || left.hits !== 0 || left.records !== records - hits) {

@@ -14,7 +14,7 @@ import type { Domain, PrivacyModel } from './model.js';
 import type { Needles } from './needles.js';
 import { bySchema } from './parquet-groups.js';
 import { pseudonymDomain, rowCondition, type Shape, shapeOf, unclassifiedIn } from './shapes.js';
-import { globPattern, scanText, type TextResult, textFormat, textShape } from './text-files.js';
+import { globPattern, scanText, type TextResult, textSearch } from './text-files.js';
 import { isOwnDocument, maskedKey, wantedOf } from './wanted.js';
 
 export interface LakeHit {
@@ -37,7 +37,7 @@ export interface LakeFindings {
   /** Keys that hold an identifier themselves, masked. */
   revealing: string[];
   /** Somebody else's records that name the person. */
-  mentions: { place: string; rows: number }[];
+  mentions: { unit: LakeUnit; rows: number }[];
 }
 
 export interface LakeWork {
@@ -181,15 +181,14 @@ class LakeSearch {
   async #searchTexts(): Promise<void> {
     const { lake, model, config, pseudonymKey } = this.#work;
     const wanted = wantedOf(this.#needles, pseudonymKey);
-    const { exact, within } = wanted;
     for (const key of this.#keys) {
       const masked = maskedKey(key, wanted);
       if (masked !== undefined) this.#findings.revealing.push(masked);
     }
     for (const unit of this.#others) {
       if (isOwnDocument(unit.key)) continue;
-      const format = textFormat(unit.key);
-      if (format === undefined) {
+      const search = textSearch(unit.key, { model, config, needles: this.#needles, wanted });
+      if (search === undefined) {
         if (!config.privacy.files.some(({ match }) => globPattern(match).test(unit.key))) {
           this.#findings.unclassified.push(unit.key);
         }
@@ -197,10 +196,8 @@ class LakeSearch {
       }
       this.#findings.filesScanned += 1;
       this.#findings.bytesScanned += unit.bytes;
-      const shape = textShape(unit.key, model, config);
       const copies = await fetchUnits(lake, [unit], this.#scratch);
       try {
-        const search = { format, shape, needles: this.#needles, exact: new Set(exact), within };
         const found = await scanText(copies[0]?.path ?? '', unit.key, search);
         this.#noteText(unit, found);
       } finally {
@@ -213,7 +210,7 @@ class LakeSearch {
     if (problem !== undefined) this.#unreadable(unit, problem);
     const named = unknown.map((field) => `${unit.key}: ${field}`);
     this.#findings.unclassified.push(...named);
-    if (mentions > 0) this.#findings.mentions.push({ place: unit.key, rows: mentions });
+    if (mentions > 0) this.#findings.mentions.push({ unit, rows: mentions });
     if (hits === 0) return;
     const shape = { name: 'text', rows: 'delete' as const, rule: { columns: {} }, sameKey: true };
     this.#findings.hits.push({ unit, shape, rows: hits });

@@ -9,6 +9,7 @@ import { logsPrefix } from '../lake/layout.js';
 import { normalForm } from './identifiers.js';
 import type { Domain, PrivacyModel } from './model.js';
 import type { Needles } from './needles.js';
+import type { Wanted } from './wanted.js';
 
 /** CSV and JSON Lines, plain or compressed: raw uploads, rejects, logs. */
 
@@ -96,8 +97,26 @@ export interface TextSearch {
   needles: Needles;
   /** Texts that name the person wherever they stand, lower case. */
   within: readonly string[];
+  /** Ids that name the person as a word of a text. */
+  words: readonly string[];
   /** Whole values that name the person in any field, lower case; for files of anything. */
   exact: ReadonlySet<string>;
+}
+
+/** How the person is looked for in a file; undefined for a key that is no text. */
+export function textSearch(
+  key: Key,
+  {
+    model,
+    config,
+    needles,
+    wanted: { exact, within, words },
+  }: { model: PrivacyModel; config: Config; needles: Needles; wanted: Wanted },
+): TextSearch | undefined {
+  const format = textFormat(key);
+  if (format === undefined) return undefined;
+  const shape = textShape(key, model, config);
+  return { format, shape, needles, exact: new Set(exact), within, words };
 }
 
 /** Reads a file record by record; with `to`, writes the records that are not the person's. */
@@ -244,9 +263,10 @@ class Judge {
   }
 
   #mentions(text: string, fields: readonly [string, string][]): boolean {
-    const { within, exact, format } = this.#search;
+    const { within, words, exact, format } = this.#search;
     const lower = text.toLowerCase();
     if (within.some((needle) => lower.includes(needle))) return true;
+    if (words.some((word) => isWord(text, word))) return true;
     if (format === 'document') return [...exact].some((needle) => isWord(lower, needle));
     return (
       this.#search.shape.anyField && fields.some(([, value]) => exact.has(value.toLowerCase()))

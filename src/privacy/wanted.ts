@@ -7,6 +7,9 @@ import type { Needles } from './needles.js';
 /** Shorter texts are part of words that mean something else. */
 const shortestMention = 6;
 
+/** Shorter ids are words or parts of names by chance. */
+const shortestPart = 5;
+
 /** What names a person, in the forms in which texts are compared. */
 export interface Wanted {
   /** Compared with whole values, lower case. */
@@ -21,6 +24,8 @@ export interface Wanted {
   mentioned: string[];
   /** Of `within`: what has no upper and lower case. */
   numbers: string[];
+  /** Ids that are looked for as words of texts; short ones are words that mean something else. */
+  words: string[];
 }
 
 export function wantedOf(needles: Needles, pseudonymKey: Uint8Array): Wanted {
@@ -40,6 +45,7 @@ export function wantedOf(needles: Needles, pseudonymKey: Uint8Array): Wanted {
     addresses: lower(emails),
     mentioned: lower(mentioned.filter(isAddress)),
     numbers: distinct(long.filter((text) => !isAddress(text))),
+    words: distinct(given.filter((id) => id.length >= shortestPart)),
   };
 }
 
@@ -49,9 +55,6 @@ export function wantedOf(needles: Needles, pseudonymKey: Uint8Array): Wanted {
  */
 export const isOwnDocument = (key: Key): boolean =>
   key.endsWith('/manifest.json') || key === runMetricsKey || key === usageHistoryKey;
-
-/** Shorter ids are parts of names by chance. */
-const shortestPart = 5;
 
 /**
  * A key with every identifier in it masked; undefined when it holds none. An id counts where it is

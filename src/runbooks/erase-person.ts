@@ -2,13 +2,11 @@ import { z } from 'zod';
 import { defineRunbook, type Finding, type JsonObject } from './engine/definition.js';
 import { jobOf } from './support/context.js';
 import {
-  discovered,
   type EraseContext,
   erasedInDatabase,
   erasureNames,
   journalled,
   journalOf,
-  makePlan,
   mayGoOn,
   plannedObjects,
   plannedTables,
@@ -18,6 +16,7 @@ import {
   withDatabase,
   workOf,
 } from './support/erase.js';
+import { discovered, makePlan } from './support/erase-plan.js';
 import { documentErasure, suppressPeople } from './support/erase-records.js';
 
 const inputs = z.strictObject({

@@ -10,7 +10,7 @@ export default class GdprErase extends ReviewopsCommand<EraseResult> {
   static override description =
     `Suppresses the person first, deletes the rows in one transaction, rewrites the files of the lake and purges the versions that held the person, reads everything again, and writes a certificate.
 
-Asks for the id of the request and the count of the plan. Off a terminal it needs --confirm with the id (with --due: "people"), or --plan with the hash that \`gdpr plan\` prints. Status 4: something remains, and the certificate names it.`;
+Asks for the id of the request and the count of the plan. Off a terminal it needs --confirm with the id (with --due: "people"), or --plan with the hash that \`gdpr plan\` prints. Status 4: something remains, or texts of others name the person; the certificate says where.`;
   static override examples = [
     '<%= config.bin %> gdpr erase DSR-2026-0042 --plan HASH',
     '<%= config.bin %> gdpr erase --due --confirm people',
@@ -33,8 +33,9 @@ Asks for the id of the request and the count of the plan. Off a terminal it need
     return runErasure(context, input, { dryRun, confirm, plan });
   }
 
-  protected override exitCode({ remaining }: EraseResult): ExitCode {
-    return remaining.length > 0 ? ExitCode.partial : ExitCode.done;
+  protected override exitCode({ remaining, forReview, dryRun }: EraseResult): ExitCode {
+    const left = remaining.length + forReview.length > 0;
+    return left && !dryRun ? ExitCode.partial : ExitCode.done;
   }
 
   override render(result: EraseResult): string {

@@ -1,19 +1,12 @@
 import type { DatabaseClient } from '../../database/client.js';
-import type {
-  Discovery,
-  PlannedObject,
-  PlannedUpload,
-  Subject,
-} from '../../privacy/erasure-plan.js';
+import type { PlannedObject, PlannedUpload, Subject } from '../../privacy/erasure-plan.js';
 import { PrivacyJournal, readEntries } from '../../privacy/journal.js';
 import type { PrivacyKeys } from '../../privacy/keys.js';
 import type { Returned } from '../../privacy/replay.js';
 import type { RequestRecord } from '../../privacy/requests.js';
 import { withState } from '../../privacy/with-state.js';
-import { formatCount } from '../../system/duration.js';
 import { invalid, refused } from '../../system/errors.js';
 import type { JsonObject, StepContext } from '../engine/definition.js';
-import type { Plan, PlanTarget } from '../engine/plan.js';
 import { databaseOf, jobOf } from './context.js';
 
 export interface EraseInput {
@@ -74,20 +67,6 @@ async function returned(context: EraseContext): Promise<Returned> {
   );
 }
 
-/** Tombstones of the lake that the restored database lacks. */
-async function lostTombstones(context: EraseContext): Promise<number> {
-  if (context.input.replay !== true) return 0;
-  const { missingTombstones } = await import('../../privacy/replay.js');
-  const { readSuppression } = await import('../../privacy/suppression.js');
-  const { tombstones } = await readSuppression(await context.services.lake());
-  return withDatabase(
-    context,
-    'gdpr replay',
-    { write: false },
-    async (client) => (await missingTombstones(client, tombstones)).length,
-  );
-}
-
 async function returnedRequests(context: EraseContext): Promise<RequestRecord[]> {
   const { listRequests } = await import('../../privacy/requests.js');
   const { customer, buyer, requestIds } = await returned(context);
@@ -100,7 +79,7 @@ async function returnedRequests(context: EraseContext): Promise<RequestRecord[]>
   return erased;
 }
 
-async function subjectsOf(context: EraseContext): Promise<Subject[]> {
+export async function subjectsOf(context: EraseContext): Promise<Subject[]> {
   if (context.input.replay === true) {
     const { requestIds, customer, buyer } = await returned(context);
     const identifiers = { customer, buyer, email: [], phone: [] };
@@ -113,9 +92,6 @@ async function subjectsOf(context: EraseContext): Promise<Subject[]> {
     identifiers: openIdentifiers(record, keys),
   }));
 }
-
-/** What the last plan of a run found, for its first act; identifiers stay in memory. */
-const discoveries = new Map<string, Discovery>();
 
 export async function workOf(context: EraseContext, access = { write: false }) {
   const { services } = context;
@@ -130,149 +106,6 @@ export async function workOf(context: EraseContext, access = { write: false }) {
     target,
     readOnly: readOnly === true,
   };
-}
-
-export async function discovered(context: EraseContext): Promise<Discovery> {
-  const known = discoveries.get(context.runId);
-  if (known !== undefined) return known;
-  const { discover } = await import('../../privacy/erasure-plan.js');
-  return discover(await workOf(context), await subjectsOf(context));
-}
-
-export async function makePlan(context: EraseContext): Promise<Plan> {
-  const { discover } = await import('../../privacy/erasure-plan.js');
-  const records = await requireOpen(context);
-  const keys = await keysOf(context);
-  const found = await discover(await workOf(context), await subjectsOf(context));
-  discoveries.set(context.runId, found);
-  requireCovered(found);
-  const lost = await lostTombstones(context);
-  const targets: PlanTarget[] = [
-    ...(lost === 0
-      ? []
-      : [
-          {
-            type: 'tombstones',
-            name: 'maintenance.gdpr_tombstones',
-            action: 'copy from the lake',
-            state: { missing: lost },
-          },
-        ]),
-    ...records.map(({ requestId, digest, dueAt }) => ({
-      type: 'request',
-      name: requestId,
-      action: 'erase',
-      state: { digest, dueAt },
-    })),
-    ...found.tables.map(({ table, rows, fingerprint }) => ({
-      type: 'table',
-      name: table.id,
-      action: actionOn(table),
-      state: {
-        rows,
-        fingerprint: keys.digest('rows', fingerprint),
-        treatment: table.rows ?? 'keep',
-      },
-    })),
-    ...found.objects.map(targetOf),
-    ...found.uploads.map(({ key, begunAt }) => ({
-      type: 'upload',
-      name: key,
-      action: 'call off',
-      state: { begunAt },
-    })),
-  ];
-  const { fanOut } = context.services.config.privacy;
-  const rows = found.tables.reduce((sum, table) => sum + table.rows, 0);
-  const wide = found.people > fanOut.people * records.length || rows > fanOut.rows * records.length;
-  const rewritten = found.objects.filter(({ action }) => action === 'rewrite');
-  const purged = found.objects.filter(
-    ({ versionId, action, retained }) =>
-      versionId !== null && retained === null && action !== 'remains',
-  );
-  return {
-    summary: `Erase ${records.length} ${records.length === 1 ? 'person' : 'people'}: ${formatCount(rows)} rows of ${found.tables.length} tables, ${rewritten.length} files of the lake to rewrite, ${purged.length} old versions to purge.`,
-    targets,
-    totals: {
-      people: found.people,
-      rows,
-      fanOut: wide,
-      filesScanned: found.lake.filesScanned,
-      filesRewritten: rewritten.length,
-      rowsRemoved: rewritten.reduce((sum, object) => sum + object.rows, 0),
-      versionsPurged: purged.length,
-      foundBy: foundBy(found),
-    },
-    notes: [
-      ...foundBy(found).map(
-        ({ place, via, rows: count }) => `${place}: ${count} rows found by ${via}.`,
-      ),
-      ...found.lake.notes,
-      ...found.lake.mentions.map(
-        ({ place, rows: count }) =>
-          `${place}: ${count} records of others name the person: a case for a person.`,
-      ),
-      ...found.objects.flatMap(({ key, action, why }) =>
-        action === 'remains' ? [`${key} stays as it is: ${why}.`] : [],
-      ),
-      ...found.objects.flatMap(({ key, versionId, retained }) =>
-        retained === null ? [] : [`Version ${versionId} of ${key} is retained until ${retained}.`],
-      ),
-      ...(wide ? ['More was found than one person usually has: somebody has to look first.'] : []),
-    ],
-  };
-}
-
-const actionOn = ({ rows, rule }: Discovery['tables'][number]['table']): string =>
-  rows === 'keep'
-    ? `keep (${rule.reason}; ${rule.owner}; review ${rule.reviewAt})`
-    : (rows ?? 'keep');
-
-const foundBy = ({ tables }: Discovery): { place: string; via: string; rows: number }[] =>
-  tables.flatMap(({ table, by }) =>
-    by.filter(({ rows }) => rows > 0).map(({ via, rows }) => ({ place: table.id, via, rows })),
-  );
-
-function targetOf(object: PlannedObject): PlanTarget {
-  const { key, action, why, ...state } = object;
-  return {
-    type: action === 'purge' ? 'version' : 'object',
-    name: key,
-    action: action === 'remains' ? `remains (${why})` : action,
-    state,
-  };
-}
-
-/** What is not covered is named, and nothing is touched. */
-function requireCovered(found: Discovery): void {
-  const { unclassified, problems, lake } = found;
-  const show = (names: readonly string[]) =>
-    `${names.slice(0, 10).join('; ')}${names.length > 10 ? ` and ${names.length - 10} more` : ''}`;
-  if (lake.revealing.length > 0) {
-    throw refused(
-      'KEYS_REVEAL',
-      `The names of these objects hold an identifier, and would have to stand in plan, journal and certificate: ${show(lake.revealing)}.`,
-      { hint: 'Delete them, or put them under other names; then plan again.' },
-    );
-  }
-  if (unclassified.length > 0) {
-    throw refused(
-      'UNCLASSIFIED',
-      `What these hold is not known, so nobody can say that the person is not in them: ${show(unclassified)}.`,
-      { hint: 'Classify them in privacy.tables or privacy.files (reviewops gdpr map).' },
-    );
-  }
-  if (problems.length > 0) {
-    throw refused('TREATMENT_IMPOSSIBLE', `${show(problems)}.`, {
-      hint: 'Change the treatment in privacy.tables.',
-    });
-  }
-  if (lake.unreadable.length > 0) {
-    const names = lake.unreadable.map(({ name, why }) => `${name} (${why})`);
-    throw refused('FILES_UNREADABLE', `These files cannot be searched: ${show(names)}.`, {
-      hint: 'Restore or delete them; `reviewops batch verify` names damaged files.',
-    });
-  }
 }
 
 /** The planned objects, as the journal holds them. */

@@ -1,0 +1,72 @@
+import type { DatabaseClient } from '../database/client.js';
+import { quoteIdentifier, quoteTable } from '../database/identifiers.js';
+import type { Condition } from './database-finder.js';
+import type { ModelTable } from './model.js';
+import type { Wanted } from './wanted.js';
+
+/** Rows of a table in which an identifier of the person stands. */
+export interface TraceCounts {
+  /** Where a whole value is one. */
+  found: number;
+  /** Where it stands within a text. */
+  mentioned: number;
+}
+
+/**
+ * Whether a whole value of a column that is an identifier makes the row the person's: numbers of
+ * other things may be equal, and a text is what somebody wrote.
+ */
+export const comparesIds = (dataClass: string | undefined): boolean =>
+  dataClass !== 'none' && dataClass !== 'free-text';
+
+const isTextual = (type: string): boolean =>
+  !/^(boolean|timestamp|date|time|double|real|bytea)/.test(type);
+
+/**
+ * Reads every text of a table, whatever the links say. `except` leaves rows out: those of the
+ * person, where others are looked for. Undefined for a table without texts.
+ */
+export async function tableTraces(
+  client: DatabaseClient,
+  table: ModelTable,
+  { exact, within, words }: Wanted,
+  except: Condition | undefined,
+): Promise<TraceCounts | undefined> {
+  const texts = table.columns.filter(({ typeName }) => isTextual(typeName));
+  if (texts.length === 0) return undefined;
+  const ids = texts.filter((column) => comparesIds(column.class));
+  const values: unknown[] = [...(except?.values ?? [])];
+  const bind = (value: unknown): string => `$${values.push(value)}`;
+  const plain = ({ name }: { name: string }) => `${quoteIdentifier(name)}::text`;
+  const lower = (column: { name: string }) => `lower(${plain(column)})`;
+  const inSome = (list: string, condition: (needle: string) => string) =>
+    `EXISTS (SELECT FROM unnest(${list}::text[]) AS x (needle) WHERE ${condition('needle')})`;
+  const whole = anyOf(ids.map((column) => `${lower(column)} = ANY (${bind(exact)}::text[])`));
+  const equal = anyOf(
+    texts
+      .filter((column) => column.class === 'free-text')
+      .map((column) => `${lower(column)} = ANY (${bind(exact)}::text[])`),
+  );
+  const part = inSome(bind(within), (needle) =>
+    anyOf(texts.map((column) => `position(${needle} in ${lower(column)}) > 0`)),
+  );
+  const word = inSome(bind(words), (needle) =>
+    anyOf(
+      texts.map(
+        (column) =>
+          `(position(${needle} in ${plain(column)}) > 0 AND ${plain(column)} ~ ('(?<![[:alnum:]_])' || regexp_replace(${needle}, '([^[:alnum:]_])', '\\\\\\1', 'g') || '(?![[:alnum:]_])'))`,
+      ),
+    ),
+  );
+  const [row] = await client.query<{ found: string; mentioned: string }>(
+    `SELECT count(*) FILTER (WHERE whole) AS found, count(*) FILTER (WHERE part AND NOT whole) AS mentioned
+     FROM (SELECT coalesce(${whole}, false) AS whole, coalesce(${equal} OR ${part} OR ${word}, false) AS part
+           FROM ${quoteTable(table.schema, table.name)}
+           WHERE ${except === undefined ? 'true' : `NOT coalesce(${except.sql}, false)`}) AS rows`,
+    values,
+  );
+  return { found: Number(row?.found ?? 0), mentioned: Number(row?.mentioned ?? 0) };
+}
+
+export const anyOf = (parts: readonly string[]): string =>
+  parts.length === 0 ? 'false' : `(${parts.join(' OR ')})`;

@@ -1,0 +1,115 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runPipeline } from '../../../src/pipeline/run.js';
+import { readCertificate } from '../../../src/privacy/certificate.js';
+import { makePrivacyWorld, type PrivacyWorld } from '../support.js';
+
+let world: PrivacyWorld;
+let batchId: string;
+beforeAll(async () => {
+  world = await makePrivacyWorld({ reviews: 40 });
+  const { client } = world;
+  await client.execute("UPDATE amazon.review SET body = 'A text.', rating = 3");
+  await client.execute(
+    "INSERT INTO amazon.customer (customer_id, email, created_at) VALUES ('person-1815', 'ada@example.org', '2020-01-01')",
+  );
+  const bodies = {
+    R1: 'Write to ADA@example.org, she knows.',
+    R2: 'As person-1815 said: no.',
+    R3: 'As person-18155 and xperson-1815 said: yes.',
+    // Of the person: deleted, not reviewed.
+    R4: 'I am ada@example.org.',
+  };
+  for (const [id, body] of Object.entries(bodies)) {
+    await client.execute('UPDATE amazon.review SET body = $2 WHERE review_id = $1', [id, body]);
+  }
+  await client.execute(
+    "UPDATE amazon.review SET customer_id = 'person-1815' WHERE review_id = 'R4'",
+  );
+  await client.execute("UPDATE amazon.review SET title = 'person-1815' WHERE review_id = 'R5'");
+  batchId = await world.batch();
+  await world.lake.put(
+    'raw/notes.jsonl',
+    '{"review_id":"R6","body":"person-1815 again"}\n{"review_id":"R7","body":"nobody"}\n',
+  );
+});
+afterAll(() => world.dispose());
+
+const others = (batch: string) => [
+  ['amazon.fact_reviews', 3],
+  ['amazon.review', 3],
+  [`bronze/batch=${batch}/review.parquet`, 3],
+  [`gold/batch=${batch}/fact_reviews.parquet`, 3],
+  ['raw/notes.jsonl', 1],
+  [`silver/batch=${batch}/review.parquet`, 3],
+];
+const plainKey = (place: string) => place.replace(/-g\d+|\/part-\d+|\/\d+(?=\.parquet)/, '');
+const listed = (list: readonly { place: string; rows: number }[]) =>
+  list.map(({ place, rows }) => [plainKey(place), rows]).sort();
+
+describe("rule 4: the person in somebody else's text is a case for a person", () => {
+  it('the plan shows it, in tables and in every layer of the lake', async () => {
+    await world.request('DSR-1', { email: ['ada@example.org'] });
+    const { report } = await world.erase({ requestIds: ['DSR-1'] }, { dryRun: true });
+    const reviews = (report.plan?.targets ?? []).filter(({ action }) => action === 'review');
+    expect(
+      listed(reviews.map(({ name, state }) => ({ place: name, rows: Number(state.rows) }))),
+    ).toEqual(others(batchId));
+    expect(report.plan?.totals).toMatchObject({ textsToReview: 16 });
+  });
+
+  it('it stays, and the certificate is incomplete and names where', async () => {
+    const { report } = await world.erase({ requestIds: ['DSR-1'] });
+    expect([report.state, report.reason]).toEqual(['succeeded', null]);
+    const certificate = await readCertificate(world.lake, 'DSR-1');
+    expect(certificate.state).toBe('incomplete');
+    expect(listed(certificate.forReview)).toEqual(others(batchId));
+    const bodies = await world.client.query(
+      "SELECT review_id FROM amazon.review WHERE review_id IN ('R1', 'R2', 'R3', 'R4', 'R5') ORDER BY 1",
+    );
+    expect(bodies.map(({ review_id }) => review_id)).toEqual(['R1', 'R2', 'R3', 'R5']);
+  });
+
+  it('once it is settled, erasing the same request again certifies that', async () => {
+    await world.client.execute(
+      "UPDATE amazon.review SET title = 'T', body = 'Settled.' WHERE review_id IN ('R1', 'R2', 'R5')",
+    );
+    await world.lake.remove(['raw/notes.jsonl']);
+    await runPipeline(await world.another(), {
+      command: 'run',
+      from: 'extract',
+      to: 'load',
+      batchId,
+    });
+    const { report } = await world.erase({ requestIds: ['DSR-1'] });
+    expect([report.state, report.reason]).toEqual(['succeeded', null]);
+    expect(await readCertificate(world.lake, 'DSR-1')).toMatchObject({
+      state: 'provisional',
+      forReview: [],
+    });
+  });
+
+  it('rule 3: a column that names the person and that no link reaches stops it before anything goes', async () => {
+    await world.client.execute(
+      "INSERT INTO amazon.customer (customer_id, email, created_at) VALUES ('person-1906', 'grace@example.org', '2020-01-01')",
+    );
+    await world.client.execute('CREATE TABLE amazon.newsletter (address text PRIMARY KEY)');
+    await world.client.execute("INSERT INTO amazon.newsletter VALUES ('grace@example.org')");
+    const tables = {
+      newsletter: { columns: { address: 'identifier' as const }, rows: 'delete' as const },
+    };
+    Object.assign(world.services.config.privacy.tables, tables);
+    await world.request('DSR-2', { email: ['grace@example.org'] });
+    const { report } = await world.erase({ requestIds: ['DSR-2'] });
+    expect(report).toMatchObject({
+      state: 'refused',
+      changed: false,
+      error: { code: 'LINK_MISSING' },
+    });
+    expect(report.reason).toContain('amazon.newsletter (1 rows)');
+    expect(report.reason).not.toContain('grace');
+    world.services.config.privacy.links.push({ from: 'newsletter.address', to: 'customer.email' });
+    const linked = await world.erase({ requestIds: ['DSR-2'] });
+    expect([linked.report.state, linked.report.reason]).toEqual(['succeeded', null]);
+    expect(await world.client.query('SELECT * FROM amazon.newsletter')).toEqual([]);
+  });
+});
