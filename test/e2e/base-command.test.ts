@@ -195,7 +195,7 @@ describe('an interruption', () => {
     cli.child.kill(signal);
     const result = await cli.result;
     expect(result.code).toBe(130);
-    expect(performance.now() - sent).toBeLessThan(2000);
+    expect(performance.now() - sent).toBeLessThan(4000);
     expect(result.json()).toMatchObject({ status: 130, error: { code: 'INTERRUPTED' } });
     expect(result.stderr).toContain('Stopping waiting at a safe point');
     expect(await scratchOf(cwd)).toEqual([]);
@@ -208,7 +208,7 @@ describe('an interruption', () => {
     const sent = performance.now();
     cli.child.kill('SIGINT');
     const result = await cli.result;
-    expect(performance.now() - sent).toBeLessThan(2200);
+    expect(performance.now() - sent).toBeLessThan(4000);
     expect(result.code).toBe(130);
     expect(result.json().status).toBe(130);
     expect(await scratchOf(cwd)).toHaveLength(1);
@@ -230,7 +230,7 @@ describe('an interruption', () => {
     const second = performance.now();
     cli.child.kill('SIGINT');
     const { code, stderr } = await cli.result;
-    expect(performance.now() - second).toBeLessThan(500);
+    expect(performance.now() - second).toBeLessThan(1500);
     expect(code).toBe(130);
     expect(stderr).toContain('[INTERRUPTED]');
   });

@@ -77,7 +77,7 @@ describe('batch purge', () => {
     'ended by %s, it is resumed to the same end',
     async (signal) => {
       const { cwd, lake, run } = await project(20);
-      const purge = ['batch', 'purge', '--keep-last', '1', '--confirm', 'batches', '--rate', '50'];
+      const purge = ['batch', 'purge', '--keep-last', '1', '--confirm', 'batches', '--rate', '15'];
       const running = startCli(purge, { cwd });
       const gone = async () => !(await batchesIn(lake))[january];
       while (!(await gone())) await new Promise((resolve) => setTimeout(resolve, 20));

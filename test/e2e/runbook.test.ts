@@ -211,7 +211,7 @@ describe('interruption', () => {
     const sent = performance.now();
     cli.child.kill('SIGINT');
     const { code, json } = await cli.result;
-    expect(performance.now() - sent).toBeLessThan(4000);
+    expect(performance.now() - sent).toBeLessThan(8000);
     expect(code).toBe(130);
     const { error } = json();
     expect(error.message).toContain('empty was stopped in the middle');
@@ -238,7 +238,7 @@ describe('interruption', () => {
     const second = performance.now();
     cli.child.kill('SIGINT');
     expect((await cli.result).code).toBe(130);
-    expect(performance.now() - second).toBeLessThan(500);
+    expect(performance.now() - second).toBeLessThan(1500);
     const pid = Number(await readFile(join(cwd, 'pid'), 'utf8'));
     await expect.poll(() => isAlive(pid)).toBe(false);
   });

@@ -66,7 +66,7 @@ describe('running checks', () => {
     expect(checks.map(({ state }) => state)).toEqual(['unknown', 'unknown', 'ok']);
     expect(checks[0]?.summary).toBe('No answer within 0.2 s.');
     expect(checks[2]?.seconds).toBeLessThan(0.2);
-    expect(performance.now() - begun).toBeLessThan(2000);
+    expect(performance.now() - begun).toBeLessThan(5000);
   });
 
   it('tells a check that is out of time to stop', async () => {

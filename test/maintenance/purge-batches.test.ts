@@ -302,9 +302,9 @@ describe('a remover', () => {
     expect(times).toHaveLength(2);
     expect(times[1]).toBeGreaterThan(980);
     const stop = new AbortController();
-    const slow = new Remover({ signal: stop.signal, perSecond: 1 });
+    const slow = new Remover({ signal: stop.signal, perSecond: 0.02 });
     const stopped = slow.remove(['a', 'b'], async () => stop.abort());
     await expect(stopped).rejects.toMatchObject({ code: 'INTERRUPTED' });
-    expect(performance.now() - start).toBeLessThan(1800);
+    expect(performance.now() - start).toBeLessThan(10_000);
   });
 });

@@ -5,6 +5,7 @@ import { model } from '../../src/pipeline/model.js';
 import { findBestReview, findExplanation } from '../../src/pipeline/serving.js';
 import { transform } from '../../src/pipeline/transform.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { holdTable } from '../support/hold.js';
 import { makeStageWorld, type StageWorld } from '../support/stage.js';
 
 const batches = ['20260102_030405', '20260102_030406'] as const;
@@ -204,24 +205,19 @@ describe('load', () => {
     await makeGold(batches[0]);
     await makeGold(batches[1]);
     await load(world.context, batches[0], { unlessNewer: false });
-    const dying = load(
-      {
-        ...world.context,
-        report: (event) => {
-          // The copy has begun: break its backend off.
-          if (event.type === 'progress') {
-            killed = client.query(
-              "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'reviewops load'",
-            );
-          }
-        },
-      },
-      batches[1],
-      { unlessNewer: false },
+    // All is copied, and nothing of it is in the table yet.
+    const hold = await holdTable(database, 'amazon.fact_reviews');
+    const dying = load(world.context, batches[1], { unlessNewer: false });
+    const outcome = expect(dying).rejects.toMatchObject({
+      code: 'DATABASE_UNREACHABLE',
+      exitCode: 5,
+    });
+    await hold.awaited();
+    await client.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'reviewops load' AND datname = current_database()",
     );
-    let killed: Promise<unknown> | undefined;
-    await expect(dying).rejects.toMatchObject({ code: 'DATABASE_UNREACHABLE', exitCode: 5 });
-    await killed;
+    await outcome;
+    await hold.release();
     expect(await loaded()).toEqual([batches[0]]);
     expect(await count(`batch_id = '${batches[0]}'`)).toBe(100);
     expect(
