@@ -86,7 +86,7 @@ export function startCli(args: string[], options: CliOptions & { cwd: string }):
   // A command that does not read its input may end before it is written.
   child.stdin.on('error', () => undefined);
   child.stdin.end(options.input ?? '');
-  const limit = options.timeout ?? 50_000;
+  const limit = options.timeout ?? 100_000;
   const result = new Promise<CliResult>((resolve, reject) => {
     const timer = setTimeout(() => {
       child.kill('SIGKILL');

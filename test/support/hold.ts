@@ -8,13 +8,17 @@ export interface Hold {
 }
 
 /**
- * Keeps others from writing to a table or changing it, while they may still read it: what needs
- * that is certain to be at work until it is released or killed.
+ * Keeps others from writing to a table or changing it (`SHARE`), or from reading it as well: what
+ * needs that is certain to be at work until it is released or killed.
  */
-export async function holdTable(database: TestDatabase, table: string): Promise<Hold> {
+export async function holdTable(
+  database: TestDatabase,
+  table: string,
+  mode: 'SHARE' | 'ACCESS EXCLUSIVE' = 'SHARE',
+): Promise<Hold> {
   const [holder, observer] = [await database.client(), await database.client()];
   await holder.execute('BEGIN');
-  await holder.execute(`LOCK TABLE ${table} IN SHARE MODE`);
+  await holder.execute(`LOCK TABLE ${table} IN ${mode} MODE`);
   return {
     awaited: () =>
       expect

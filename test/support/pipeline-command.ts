@@ -16,7 +16,7 @@ export interface RunResult {
 }
 
 export const batchId = '20260102_030405';
-export const reviews = 20_000;
+export const reviews = 2_000;
 export const published = reviews - reviews / 20 - reviews / 25 + reviews / 100;
 
 /** A database with reviews and, for each test, a directory of its own to run the command in. */
@@ -62,6 +62,11 @@ export class PipelineCommand {
   /** Lets no load come to its end until it is released. */
   holdFacts(): Promise<Hold> {
     return holdTable(this.#database, 'amazon.fact_reviews');
+  }
+
+  /** Lets no extract read the reviews until it is released. */
+  holdReviews(): Promise<Hold> {
+    return holdTable(this.#database, 'amazon.review', 'ACCESS EXCLUSIVE');
   }
 
   file(layer: string, name: string): string {

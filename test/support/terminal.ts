@@ -103,14 +103,14 @@ export function openTerminal(args: readonly string[], options: TerminalOptions):
       watchers.add(look);
       look();
     });
-  const see = (pattern: RegExp | string, milliseconds = 20_000) =>
+  const see = (pattern: RegExp | string, milliseconds = 60_000) =>
     until(() => fits(pattern), `${pattern}`, milliseconds);
   return {
     pty,
     screen: lines,
     raw: () => raw,
     see,
-    lose: (pattern) => until(() => !fits(pattern), `without ${pattern}`, 20_000),
+    lose: (pattern) => until(() => !fits(pattern), `without ${pattern}`, 60_000),
     type: (text) => pty.write(text),
     enter: async (text) => {
       pty.write(text);

@@ -513,7 +513,7 @@ describe('one at a time', () => {
           await writeFile(path, JSON.stringify({ ...lease, owner: { ...lease.owner, pid: 1 } }));
           await vi.advanceTimersByTimeAsync(11_000);
           vi.useRealTimers();
-          await vi.waitFor(() => expect(signal.aborted).toBe(true));
+          await vi.waitFor(() => expect(signal.aborted).toBe(true), { timeout: 20_000 });
           signal.throwIfAborted();
         },
       },

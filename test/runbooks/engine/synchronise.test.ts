@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { DatabaseClient } from '../../../src/database/client.js';
 import type { JournalEntry } from '../../../src/runbooks/engine/events.js';
 import { firstBroken } from '../../../src/runbooks/engine/journal.js';
@@ -91,12 +91,13 @@ it('a run that goes on while its copy is made is copied again', async () => {
   await other.transaction(async () => {
     await other.execute('LOCK TABLE maintenance.runbook_runs IN ACCESS EXCLUSIVE MODE');
     copying = copy();
-    await vi.waitFor(async () => {
-      const [row] = await client.query(
-        "SELECT FROM pg_locks WHERE NOT granted AND relation = 'maintenance.runbook_runs'::regclass",
-      );
-      expect(row).toBeDefined();
-    });
+    await expect
+      .poll(() =>
+        client.query(
+          "SELECT FROM pg_locks WHERE NOT granted AND relation = 'maintenance.runbook_runs'::regclass",
+        ),
+      )
+      .toHaveLength(1);
     await world.resume(sample, runId);
   });
   expect(await copying).toEqual([]);
