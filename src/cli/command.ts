@@ -4,6 +4,7 @@ import type { CommandContext } from './context.js';
 import { createContext, type ManagedContext } from './create-context.js';
 import { describeCauses, describeFailure, describeUsage, type Failure } from './failure.js';
 import { globalFlags } from './flags.js';
+import { assertHome } from './home.js';
 import { errorDocument, noteText, resultDocument, resultText, writeResult } from './output.js';
 import { paint, type Terminal, wantsColor } from './terminal.js';
 
@@ -110,6 +111,7 @@ export abstract class ReviewopsCommand<Result extends object> extends Command {
     const { context, progress, warnings } = managed;
     let result: Result;
     try {
+      await assertHome(context.home);
       result = await this.execute(context);
     } finally {
       await managed.cleanUp();

@@ -1,4 +1,5 @@
 import { type OperatorError, refused } from '../system/errors.js';
+import { shellWord } from '../system/shell.js';
 
 /** How a command may be answered without a person: its flags. */
 export interface Answers {
@@ -93,6 +94,3 @@ export function rerunCommand(argv: readonly string[], ...answer: string[]): stri
   kept.splice(end === -1 ? kept.length : end, 0, ...answer);
   return ['reviewops', ...kept.map(shellWord)].join(' ');
 }
-
-const shellWord = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

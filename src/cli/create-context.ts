@@ -1,7 +1,6 @@
 import { writeSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import type { LoadedConfig } from '../config/load.js';
-import { findProjectFile } from '../config/project-file.js';
 import type { Secrets } from '../config/secrets.js';
 import type { LakeSurroundings } from '../lake/open.js';
 import { ExitCode, throwIfAborted } from '../system/errors.js';
@@ -10,6 +9,7 @@ import { redact } from '../system/redact.js';
 import { ask } from './ask.js';
 import { confirmChange, confirmDestruction } from './confirm.js';
 import type { CommandContext } from './context.js';
+import { findHome } from './home.js';
 import { watchInterrupts } from './interrupt.js';
 import { errorDocument, noteText, writeResult } from './output.js';
 import { ProgressView } from './progress.js';
@@ -191,17 +191,6 @@ const hardExit = {
   message: 'Interrupted before the cleanup was done; the next command clears what is left.',
   hint: undefined,
 };
-
-/** The state directory; without a wish it lies beside the project's configuration file. */
-function findHome(flag: string | undefined, variable: string | undefined, cwd: string) {
-  if (flag !== undefined) return { home: resolve(cwd, flag), homeSource: 'flag --home' };
-  if (variable) return { home: resolve(cwd, variable), homeSource: 'environment REVIEWOPS_HOME' };
-  const file = findProjectFile(cwd);
-  return {
-    home: join(file === undefined ? cwd : dirname(file), '.reviewops'),
-    homeSource: 'default',
-  };
-}
 
 /** Runs the work at the first call and gives every caller its outcome. */
 function once<T>(work: () => Promise<T>): () => Promise<T> {

@@ -4,6 +4,7 @@ import type { Plan } from '../runbooks/engine/plan.js';
 import type { RunReport } from '../runbooks/engine/runner.js';
 import { formatCount, formatSeconds } from '../system/duration.js';
 import type { ExitCode } from '../system/errors.js';
+import { shellWord } from '../system/shell.js';
 import type { CommandContext } from './context.js';
 import { jsonLine } from './output.js';
 import { renderTable } from './table.js';
@@ -156,7 +157,7 @@ function branchLines(branch: Branch): string[] {
   if (branch.to === 'step') return [];
   const inputs = Object.entries(branch.input).map(([key, value]) => {
     const text = typeof value === 'string' ? value : JSON.stringify(value);
-    return ` --input ${/^[\w@%+=:,./-]+$/.test(text) ? `${key}=${text}` : `'${key}=${text.replaceAll("'", "'\\''")}'`}`;
+    return ` --input ${shellWord(`${key}=${text}`)}`;
   });
   return [branch.why, `next: reviewops runbook run ${branch.runbook}${inputs.join('')}`];
 }

@@ -1,5 +1,6 @@
 import type { EmbeddedStatus } from '../database/embedded/index.js';
 import { formatBytes } from '../system/duration.js';
+import { shellWord } from '../system/shell.js';
 import { renderFields } from './table.js';
 import { paint, type Terminal } from './terminal.js';
 
@@ -19,7 +20,7 @@ export function renderServer(server: EmbeddedStatus, terminal: Terminal): string
   fields.push(['log', server.logFile ?? '']);
   if (server.running) {
     const login = `-h 127.0.0.1 -p ${server.port} -U reviewops reviewops`;
-    fields.push(['connect', `PGPASSFILE='${server.passwordFile}' psql ${login}`]);
+    fields.push(['connect', `PGPASSFILE=${shellWord(server.passwordFile ?? '')} psql ${login}`]);
   }
   return renderFields(fields, terminal);
 }

@@ -1,4 +1,5 @@
 import { errorMessage, isOperatorError, throwIfAborted } from '../system/errors.js';
+import { shellWord } from '../system/shell.js';
 import {
   type Check,
   type CheckState,
@@ -184,6 +185,3 @@ function cureCommand({ id, input }: Cure): string {
   );
   return ['reviewops runbook run', id, ...inputs].join(' ');
 }
-
-const shellWord = (text: string): string =>
-  /^[\w./:=@-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;

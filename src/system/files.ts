@@ -16,12 +16,29 @@ export async function syncDirectory(directory: string): Promise<void> {
 
 /** Like `mkdir -p`, and durable: each directory made is synced in its parent. */
 export async function makeDirectory(directory: string, mode = 0o777): Promise<void> {
-  const first = await mkdir(directory, { recursive: true, mode });
+  const first = await mkdir(directory, { recursive: true, mode }).catch((error: unknown) => {
+    // Node says ENOENT for a read-only file system, too.
+    if (errorCode(error) !== 'ENOENT') throw error;
+    return makeMissing(directory, mode);
+  });
   if (first === undefined) return;
   for (let made = directory; ; made = dirname(made)) {
     await syncDirectory(dirname(made));
     if (made === first || made === dirname(made)) return;
   }
+}
+
+/** Makes missing directories one by one, for the system's own word on what fails. */
+async function makeMissing(directory: string, mode: number): Promise<string> {
+  try {
+    await mkdir(directory, { mode });
+    return directory;
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT' || dirname(directory) === directory) throw error;
+  }
+  const first = await makeMissing(dirname(directory), mode);
+  await mkdir(directory, { mode });
+  return first;
 }
 
 export interface WriteOptions {
@@ -86,6 +103,11 @@ const fileErrors: Record<string, { code: string; what: string; hint: string }> =
     code: 'PERMISSION_DENIED',
     what: 'Operation not permitted on',
     hint: 'Run it as the owner of that path, or choose another place with --home or lake.path.',
+  },
+  ENOTDIR: {
+    code: 'NOT_A_DIRECTORY',
+    what: 'A file stands where a directory is needed, at or above',
+    hint: 'Choose another place with --home or lake.path, or move the file away.',
   },
   EROFS: {
     code: 'READ_ONLY_DISK',

@@ -1,5 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { chownSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EmbeddedStatus } from '../../src/database/embedded/index.js';
@@ -120,7 +122,6 @@ describe('local', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const address = server.address();
     const port = typeof address === 'object' ? address?.port : 0;
-    const { writeFile } = await import('node:fs/promises');
     const file = `${place.parent}/taken.yaml`;
     await writeFile(file, `database:\n  port: ${port}\n`);
     const { code, stderr } = await cli(['local', 'start', '--config', file]);
@@ -129,6 +130,36 @@ describe('local', () => {
     expect(stderr).toContain('PORT_TAKEN');
     expect(stderr).toContain(`${port}`);
     expect(stderr).toContain('database.port');
+  });
+
+  it('names a state directory that cannot be one', async () => {
+    const file = join(place.parent, 'a file');
+    await writeFile(file, '');
+    const odd = join(place.parent, 'a "b"');
+    for (const home of [file, join(file, 'below'), odd]) {
+      const { code, stderr } = await cli(['local', 'start', '--home', home]);
+      expect({ code, stderr }).toEqual({
+        code: 2,
+        stderr: expect.stringMatching(/HOME_UNSUITABLE[^]*--home/),
+      });
+    }
+    expect((await cli(['batch', 'list', '--home', file])).code).toBe(2);
+  });
+
+  it('prints a command to connect that a shell can run, wherever it lies', async () => {
+    const home = join(place.parent, "it's a ünï home");
+    const started = await cli(['local', 'start', '--home', home]);
+    try {
+      const command = /^connect +(.*)$/m.exec(started.stdout)?.[1] ?? '';
+      expect(command).toMatch(/^PGPASSFILE=/);
+      const shown = spawnSync('/bin/sh', [
+        '-c',
+        command.replace(/ psql .*/, ' && cat "$PGPASSFILE"'),
+      ]);
+      expect(shown.stdout.toString()).toContain(':reviewops:');
+    } finally {
+      await cli(['local', 'reset', '--home', home, '--confirm', 'local']);
+    }
   });
 
   it('can be interrupted while it is set up', async () => {

@@ -21,7 +21,7 @@ export default class ProductBest extends ReviewopsCommand<BestReview> {
   override render(best: BestReview, terminal: Terminal): string {
     return [
       `${paint(terminal, 'bold', best.productName ?? best.productId)} (${best.productId}, ${best.category})`,
-      `Best of ${best.reviews} reviews: ${best.reviewId}, score ${best.score.toFixed(1)} of 100, rating ${best.rating} of 5`,
+      `Best of ${best.reviews} ${best.reviews === 1 ? 'review' : 'reviews'}: ${best.reviewId}, score ${best.score.toFixed(1)} of 100, rating ${best.rating} of 5`,
       '',
       ...(best.title === null ? [] : [paint(terminal, 'bold', best.title)]),
       best.body,

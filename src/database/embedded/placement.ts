@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, realpath, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { errorCode, failed } from '../../system/errors.js';
+import { errorCode, failed, invalid } from '../../system/errors.js';
 import { makeDirectory } from '../../system/files.js';
 import { type Account, canUse } from './account.js';
 import { type Binaries, copyBinaries, makeLinks, probe } from './binaries.js';
@@ -11,7 +11,8 @@ import { type ServerRecord, serverDirectory } from './record.js';
 
 /**
  * Chooses where a new instance lives: in the state directory where the account can reach it, else
- * in a directory of ours outside. Only says where; the instance itself is made later.
+ * in a directory of ours outside. Only says where; the instance itself is made later. Throws
+ * `HOME_UNSUITABLE` (2) for a path that PostgreSQL's own tools cannot take.
  */
 export async function placeInstance(
   home: string,
@@ -19,12 +20,24 @@ export async function placeInstance(
   signal: AbortSignal,
 ): Promise<Pick<ServerRecord, 'instance' | 'outside'>> {
   const inside = await realpath(serverDirectory(home));
+  assertPlain(inside);
   if (account === undefined || (await canUse(account, inside, 'enter', signal))) {
     return { instance: join(inside, 'instance') };
   }
   const outside = await outsideDirectory(account, signal);
   await rememberHome(outside, home);
   return { outside, instance: join(outside, 'instance') };
+}
+
+/** pg_ctl hands the path to a shell between double quotes, as it is. */
+function assertPlain(path: string): void {
+  const bad = /["$`\\\n\r]/.exec(path)?.[0];
+  if (bad === undefined) return;
+  throw invalid(
+    'HOME_UNSUITABLE',
+    `PostgreSQL cannot be started in ${JSON.stringify(path)}: the path holds ${JSON.stringify(bad)}.`,
+    { hint: 'Choose a state directory with another name: --home DIR, or REVIEWOPS_HOME.' },
+  );
 }
 
 /** A new directory that root owns and the account can pass through. */

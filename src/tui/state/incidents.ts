@@ -1,3 +1,4 @@
+import { shellWord } from '../../system/shell.js';
 import { cureOf } from '../view/incident-tables.js';
 import { listView } from '../view/layout.js';
 import { openRunbook } from './go.js';
@@ -7,7 +8,6 @@ import {
   type IncidentPurpose,
   type Model,
   record,
-  shellWord,
   shown,
   stay,
   tell,

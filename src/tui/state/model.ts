@@ -8,6 +8,7 @@ import type { Inputs, JsonObject, Runbook } from '../../runbooks/engine/definiti
 import type { JournalEntry, RunEvent } from '../../runbooks/engine/events.js';
 import type { RunSummary } from '../../runbooks/engine/history.js';
 import type { RunReport } from '../../runbooks/engine/report.js';
+import { shellWord } from '../../system/shell.js';
 import type { Press } from '../terminal/decode.js';
 import type { Field } from './field.js';
 import type { Form } from './form.js';
@@ -318,6 +319,3 @@ export function runCommandText(id: string, input: Inputs | JsonObject, more: str
     );
   return `reviewops runbook run ${id}${inputs.join('')}${more}`;
 }
-
-export const shellWord = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
