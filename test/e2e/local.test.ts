@@ -58,7 +58,7 @@ describe('local', () => {
     const { stdout } = await cli(['local', 'status']);
     const { port } = await status();
     expect(stdout).toContain(
-      `PGPASSFILE='${passwordFile(place.home)}' psql -h 127.0.0.1 -p ${port} -U reviewops reviewops`,
+      `PGPASSFILE=${passwordFile(place.home)} psql -h 127.0.0.1 -p ${port} -U reviewops reviewops`,
     );
   });
 
