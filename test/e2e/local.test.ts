@@ -140,7 +140,7 @@ describe('local', () => {
       const { code, stderr } = await cli(['local', 'start', '--home', home]);
       expect({ code, stderr }).toEqual({
         code: 2,
-        stderr: expect.stringMatching(/HOME_UNSUITABLE[^]*--home/),
+        stderr: expect.stringMatching(/HOME_UNSUITABLE[\s\S]*--home/),
       });
     }
     expect((await cli(['batch', 'list', '--home', file])).code).toBe(2);
