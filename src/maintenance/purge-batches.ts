@@ -134,7 +134,7 @@ export async function remainingOf(lake: Lake, batchIds: readonly string[]): Prom
   const remaining: Remaining = { batches: [], objects: 0, bytes: 0, versions: 0 };
   for (const batchId of batchIds) {
     const present = await inventoryOf(lake, batchId);
-    const stored = await storedVersions(lake, batchId);
+    const stored = await storedVersions(lake, batchId, present?.objects ?? 0);
     if (present !== undefined) remaining.batches.push(batchId);
     remaining.objects += present?.objects ?? 0;
     if (stored === 'unknown' || remaining.bytes === null) remaining.bytes = null;

@@ -13,10 +13,14 @@ export interface StoredVersions {
   freedByDeleting: number;
 }
 
-/** Undefined where the store keeps no versions, `unknown` where it does not let us look. */
+/**
+ * What is stored of a batch of which `objects` are there. Undefined where the store keeps no
+ * versions, `unknown` where it does not let us look.
+ */
 export async function storedVersions(
   lake: Lake,
   batchId: string,
+  objects: number,
 ): Promise<StoredVersions | 'unknown' | undefined> {
   if (lake.versions === undefined) return undefined;
   const sum: StoredVersions = { versions: 0, bytes: 0, freedByDeleting: 0 };
@@ -27,7 +31,8 @@ export async function storedVersions(
       // An object without a version id is replaced by the delete; one that has an id is kept.
       if (version.latest && version.versionId === unversioned) sum.freedByDeleting += version.bytes;
     }
-    return sum;
+    // An object that is there is a version. Some stores answer the question as if it were another.
+    return sum.versions < objects ? undefined : sum;
   } catch (error) {
     if (isOperatorError(error) && error.exitCode === ExitCode.failed) return 'unknown';
     throw error;

@@ -82,6 +82,8 @@ export default defineRunbook({
     'GDPR request',
     'delete a customer',
     'right to be forgotten',
+    'forget me',
+    'forget a customer',
     'erasure request',
     'remove personal data',
   ],

@@ -84,6 +84,8 @@ export default defineRunbook({
     'inconsistent rows',
     'rows do not match',
     'wrong row count',
+    'stale data',
+    'wrong numbers in the dashboard',
     'orphan rows in fact_reviews',
     'deleted review is still shown',
     'best review is out of date',

@@ -39,6 +39,7 @@ export default defineRunbook({
     'model crash',
     'model stage fails',
     'missing column',
+    'KeyError',
     'column not found in silver',
     'SILVER_INCOMPLETE',
     'COLUMN_NOT_IN_BATCH',

@@ -64,7 +64,7 @@ async function plan(context: StepContext<Input>): Promise<Plan> {
   const totals = { batches: batches.length, objects: 0, bytes: 0, storedBytes: 0, versions: 0 };
   let freed: number | undefined = 0;
   for (const batch of batches) {
-    const stored = await storedVersions(lake, batch.batchId);
+    const stored = await storedVersions(lake, batch.batchId, batch.objects);
     const known = stored === 'unknown' ? undefined : stored;
     totals.objects += batch.objects;
     totals.bytes += batch.bytes;
@@ -147,6 +147,8 @@ export default defineRunbook({
   symptoms: [
     'the lake is full',
     'disk full',
+    'no space left on device',
+    'ENOSPC',
     'lake space above 80 %',
     'too many old batches',
     'clean up old batches',

@@ -64,7 +64,14 @@ export default defineRunbook({
   title: 'Delete old logs of runs',
   summary:
     'Deletes logs of pipeline runs that are older than 30 days, in the lake and what killed runs left in the state directory.',
-  symptoms: ['too many logs', 'old logs', 'log purge', 'logs fill the disk', 'disk full'],
+  symptoms: [
+    'too many logs',
+    'logs too big',
+    'old logs',
+    'log purge',
+    'logs fill the disk',
+    'disk full',
+  ],
   tags: ['logs', 'space', 'retention'],
   roles: ['admin', 'data-engineer'],
   risk: 'destroy',

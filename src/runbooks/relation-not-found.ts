@@ -43,6 +43,7 @@ export default defineRunbook({
     'relation amazon.review does not exist',
     'relation "fact_reviews" does not exist',
     'table not found',
+    'table does not exist',
     'TABLE_NOT_FOUND',
     'SCHEMA_NOT_FOUND',
     'SCHEMA_MISSING',

@@ -1,3 +1,4 @@
+import { nearest } from '../system/nearest.js';
 import type { Runbook } from './engine/definition.js';
 
 /** Words that say nothing about a problem. */
@@ -7,12 +8,16 @@ const fillers = new Set(
   ),
 );
 
-const wordsOf = (text: string): string[] =>
-  text
+const wordsOf = (text: string): string[] => {
+  // `FileNotFoundError` is asked for as one word and as four.
+  const apart = text.replace(/(\p{Ll})(?=\p{Lu})/gu, '$1 ');
+  const both = apart === text ? text : `${text} ${apart}`;
+  return both
     .toLowerCase()
     .split(/[^\p{L}\p{N}]+/u)
     .filter((word) => word !== '' && !fillers.has(word))
     .map(stem);
+};
 
 /** `files` and `file`, `refused` and `refuse` meet. */
 const stem = (word: string): string =>
@@ -31,13 +36,14 @@ export interface Match {
 
 /**
  * The runbooks that fit what the operator sees, best first. Each word counts once for each runbook,
- * at the best place it is found, and the less the more runbooks have it; a symptom that holds the
- * whole query comes first.
+ * at the best place it is found, and the less the more runbooks have it; a word that no runbook has
+ * counts as the one that was probably meant. A symptom that holds the whole query, or that a pasted
+ * error holds, comes first.
  */
 export function searchRunbooks(runbooks: readonly Runbook[], query: string): Match[] {
-  const words = [...new Set(wordsOf(query))];
-  if (words.length === 0) return [];
   const places = runbooks.map(placesOf);
+  const words = meantBy(wordsOf(query), places);
+  if (words.length === 0) return [];
   const rarity = new Map(
     words.map((word) => {
       const having = places.filter((place) => scoreOf(place, word) > 0).length;
@@ -59,6 +65,17 @@ export function searchRunbooks(runbooks: readonly Runbook[], query: string): Mat
     })
     .filter(({ score }) => score > 0)
     .sort((a, b) => b.score - a.score || (a.runbook.id < b.runbook.id ? -1 : 1));
+}
+
+/** The words, each once, with what was probably meant in place of those that nobody has. */
+function meantBy(words: readonly string[], places: readonly Places[]): string[] {
+  const vocabulary = new Set(places.flatMap((place) => place.flatMap((part) => part.words)));
+  const meant = words.map((word) => {
+    // Of three letters every word is near some other one.
+    if (word.length < 4 || places.some((place) => scoreOf(place, word) > 0)) return word;
+    return nearest(word, vocabulary) ?? word;
+  });
+  return [...new Set(meant)];
 }
 
 type Places = { weight: number; words: string[] }[];
@@ -83,8 +100,11 @@ function scoreOf(places: Places, word: string): number {
   return best;
 }
 
-/** Which part of the words the text holds. */
-function shareOf(words: readonly string[], text: string): number {
-  const there = new Set(wordsOf(text));
-  return words.filter((word) => there.has(word)).length / words.length;
+/** Which part of the words a symptom holds; or, of a pasted error, which part of it the error holds. */
+function shareOf(words: readonly string[], symptom: string): number {
+  const there = new Set(wordsOf(symptom));
+  const common = words.filter((word) => there.has(word)).length;
+  const held = common / words.length;
+  // One word alone is in any error.
+  return there.size < 2 ? held : Math.max(held, common / there.size);
 }

@@ -24,6 +24,7 @@ export default defineRunbook({
     'Finds batches whose bronze was published and whose silver was not, says why the transform stopped, and runs it again to the end.',
   symptoms: [
     'silver missing',
+    'silver is empty',
     'silver files not found',
     'no silver for this batch',
     'batch has no published silver',

@@ -22,6 +22,7 @@ export default defineRunbook({
   symptoms: [
     'slow at peak hours',
     'everything is slow',
+    'slow in the evening',
     'pipeline takes longer than usual',
     'run takes too long',
     'high latency',

@@ -10,6 +10,7 @@ export default vacuumRunbook(false, {
     'inconsistent rows in the database',
     'queries got slow',
     'tables grow',
+    'autovacuum does not keep up',
     'bloat',
     'dead tuples',
     'dead rows',
