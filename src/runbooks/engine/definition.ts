@@ -192,6 +192,11 @@ interface RunbookBase<Input> {
   /** Names of what it works on (`batch=ID`, `table=NAME`): one run at a time holds each. */
   targets: (input: Input) => string[];
   steps: readonly Step<Input>[];
+  /**
+   * Steps that look by means which nothing holds to looking (a program, a request), without its
+   * author saying that they change nothing. Kept out of read-only mode.
+   */
+  mayChange?: readonly string[];
   /** The text it was read from, where steps are data and not functions; part of its hash. */
   source?: string;
   /** `import.meta.url` of the module it is written in: what that imports is part of its hash. */

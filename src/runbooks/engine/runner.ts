@@ -33,6 +33,7 @@ export async function* startRun(
 ): AsyncGenerator<RunEvent, RunReport> {
   const { services, signal } = options;
   const input = parseInput(runbook, given);
+  requireHeld(runbook, options);
   if (runbook.risk !== 'read' && options.dryRun !== true) requirePermission(runbook, options);
   const { now, home } = services;
   const runId = newRunId(now());
@@ -80,6 +81,7 @@ export async function* resumeRun(
       await markUnsynchronised(home, runId);
       const restored = restore(entries, definition, services.tool.version);
       const { dryRun } = restored.started;
+      requireHeld(runbook, options);
       if (runbook.risk !== 'read' && !dryRun) requirePermission(runbook, options);
       const input = parseInput(runbook, restored.started.input);
       const parts = { runId, journal, definition, restored, undo };
@@ -110,6 +112,18 @@ async function* held(
   } finally {
     await lock.release();
   }
+}
+
+/** In read-only mode the session holds statements to looking; nothing holds a program to it. */
+function requireHeld({ id, mayChange = [] }: Runbook, { readOnly }: RunOptions): void {
+  if (readOnly !== true || mayChange.length === 0) return;
+  throw refused(
+    'READ_ONLY_MODE',
+    `Nothing shows that ${mayChange.join(', ')} of runbook ${id} only look, and this session is read-only.`,
+    {
+      hint: 'Where their program or request changes nothing, say so in the file: readOnly: true. Else leave the read-only mode deliberately.',
+    },
+  );
 }
 
 function requirePermission(runbook: Runbook, { readOnly, services }: RunOptions): void {

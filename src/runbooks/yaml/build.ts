@@ -10,7 +10,7 @@ import type {
 import type { Plan, PlanTarget } from '../engine/plan.js';
 import { fillIn } from './fill-in.js';
 import { perform, rowsOf } from './probe.js';
-import type { FileInput, FileStep, RunbookFile } from './schema.js';
+import type { FileInput, FileStep, Probe, RunbookFile } from './schema.js';
 
 /** Makes a runbook of a file; `source` is its text, which identifies what it does. */
 export function buildRunbook(file: RunbookFile, source: string): Runbook {
@@ -22,9 +22,23 @@ export function buildRunbook(file: RunbookFile, source: string): Runbook {
     ),
     targets: (input) => targets.map((target) => fillIn(target, input)),
     steps: steps.map(buildStep),
+    mayChange: steps.filter(looksUnheld).map(({ id }) => id),
     source,
   };
 }
+
+/** Whether what a check or a plan looks with could change something; statements cannot. */
+function looksUnheld(step: FileStep): boolean {
+  if (step.kind === 'check') return isUnheld(step);
+  if (step.kind !== 'plan') return false;
+  return (step.targets ?? []).some(({ state }) => state !== undefined && isUnheld(state));
+}
+
+const isUnheld = ({ shell, http, readOnly }: Probe): boolean =>
+  !readOnly && (shell !== undefined || (http !== undefined && !safeMethods.has(http.method)));
+
+/** Of HTTP: defined to change nothing (RFC 9110). */
+const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
 function inputSchema({
   type,

@@ -1,3 +1,4 @@
+import type { DatabaseClient } from '../../database/client.js';
 import { errorMessage, isOperatorError, throwIfAborted, unreachable } from '../../system/errors.js';
 import type { Inputs, Json, StepContext } from '../engine/definition.js';
 import { runCommand } from '../engine/process.js';
@@ -48,7 +49,19 @@ async function shell(words: readonly string[], env: Record<string, string>, cont
   return { code: exitCode, text: stdout.trimEnd() };
 }
 
-/** The rows of a statement, in a session that is read-only unless the step acts. */
+type Row = Record<string, unknown>;
+
+/**
+ * A session that is read-only by default can be told otherwise by its first statement. Inside a
+ * transaction it cannot, and the extended protocol takes one statement, which cannot end that.
+ */
+const look = (client: DatabaseClient, text: string, values: string[]): Promise<Row[]> =>
+  client.transaction(async () => {
+    const statement = { text, values, queryMode: 'extended' };
+    return client.use(async (driver) => (await driver.query<Row>(statement)).rows);
+  }, 'READ ONLY');
+
+/** The rows of a statement; unless the step acts, of one that cannot change anything. */
 export async function rowsOf(
   statement: string,
   values: readonly string[],
@@ -60,7 +73,7 @@ export async function rowsOf(
   const options = { purpose: 'runbook', settings: services.config.database, signal };
   const filled = values.map((value) => fillIn(value, input));
   const rows = await withClient(target, options, (client) =>
-    client.query<Record<string, unknown>>(statement, filled),
+    context.readOnly ? look(client, statement, filled) : client.query<Row>(statement, filled),
   );
   return JSON.parse(
     JSON.stringify(rows, (_key, value: unknown) =>

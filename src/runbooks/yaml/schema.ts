@@ -46,6 +46,10 @@ const probeFields = {
       body: z.string().optional(),
     })
     .optional(),
+  readOnly: z
+    .boolean()
+    .default(false)
+    .describe('The program or request changes nothing: it may run in read-only mode.'),
   expect: expectation,
 };
 

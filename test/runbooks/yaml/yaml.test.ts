@@ -154,6 +154,63 @@ describe('a runbook of one’s own', () => {
     expect(changing.report).toMatchObject({ state: 'refused', error: { code: 'PLAN_CHANGED' } });
   });
 
+  const looks = (...probes: string[]) => `id: looks
+title: Looks
+summary: Looks.
+roles: [analyst]
+risk: read
+steps:
+${probes
+  .map(
+    (probe, index) =>
+      `  - { kind: check, id: look-${index + 1}, title: Look, why: To know., ${probe} }`,
+  )
+  .join('\n')}
+`;
+
+  it('is kept out of read-only mode where nothing holds its programs and requests to looking', async () => {
+    const file = join(world.root, 'touched');
+    const touch = `shell: [touch, "${file}"]`;
+    const post = `http: { url: "${url}", method: POST }`;
+    const harmless = [`sql: SELECT 1`, `http: { url: "${url}" }`];
+    const readOnly = { readOnly: true };
+    const sent = requests.length;
+    for (const options of [readOnly, { ...readOnly, dryRun: true }]) {
+      const unheld = parse(looks(...harmless, touch, post));
+      await expect(world.run(unheld, {}, options)).rejects.toMatchObject({
+        code: 'READ_ONLY_MODE',
+        exitCode: 3,
+        message: expect.stringContaining('look-3, look-4 of runbook looks'),
+      });
+    }
+    await expect(world.run(parse(restart), { file, url }, { ...readOnly, dryRun: true }))
+      .rejects //
+      .toMatchObject({ code: 'READ_ONLY_MODE', message: expect.stringContaining('plan') });
+    expect(requests).toHaveLength(sent);
+    await expect(readFile(file)).rejects.toMatchObject({ code: 'ENOENT' });
+
+    const vouched = parse(
+      looks(...harmless, 'shell: [echo, there], readOnly: true', `${post}, readOnly: true`),
+    );
+    expect((await world.run(vouched, {}, readOnly)).report.state).toBe('succeeded');
+  });
+
+  it.each([
+    ['two statements', 'SET TRANSACTION READ WRITE; CREATE TABLE escaped (a int)'],
+    ['a transaction ended', 'COMMIT; CREATE TABLE escaped (a int)'],
+    [
+      'a block that ends it',
+      "DO $$ BEGIN PERFORM set_config('default_transaction_read_only', 'off', false); COMMIT; CREATE TABLE escaped (a int); END $$",
+    ],
+    ['a write', 'CREATE TABLE escaped (a int)'],
+  ])('looks by statements that cannot write: %s', async (_, sql) => {
+    const { report } = await world.run(parse(looks(`sql: ${JSON.stringify(sql)}`)), {});
+    expect(report.exitCode).not.toBe(0);
+    const there = "SELECT to_regclass('escaped') IS NULL";
+    const after = await world.run(parse(looks(`sql: "${there}", expect: { equals: "true" }`)), {});
+    expect(after.report).toMatchObject({ state: 'succeeded', exitCode: 0 });
+  });
+
   it('says what is not as expected', async () => {
     const file = join(world.root, 'worker');
     await writeFile(file, 'dead\n');
