@@ -12,13 +12,16 @@ export interface LakeVersion {
   deleted: boolean;
 }
 
+/** What is needed of a version to bring it back. */
+export type RestorableVersion = Pick<LakeVersion, 'key' | 'versionId' | 'bytes'>;
+
 /** What a lake that keeps old versions of its objects can do with them. */
 export interface LakeVersions {
   /** Every version of every object below `prefix`, by key, the newest of a key first. */
   list(prefix: Key): AsyncIterable<LakeVersion>;
   read(key: Key, versionId: string): Promise<Buffer>;
   /** Makes this version the present one again, as a new version. */
-  restore(key: Key, versionId: string): Promise<void>;
+  restore(version: RestorableVersion): Promise<void>;
   /** Deletes these versions for good; one that is gone already is no error. */
   remove(versions: readonly Pick<LakeVersion, 'key' | 'versionId'>[]): Promise<void>;
   /**

@@ -110,7 +110,7 @@ export class LayeredLake implements Lake {
           ),
         ),
       read: (key, versionId) => of(key).read(key, versionId),
-      restore: (key, versionId) => of(key).restore(key, versionId),
+      restore: (version) => of(version.key).restore(version),
       retention: (key, versionId) => of(key).retention(key, versionId),
       remove: async (versions) => {
         const byStore = new Map<Lake, Pick<LakeVersion, 'key' | 'versionId'>[]>();
@@ -132,7 +132,7 @@ const withoutVersions: LakeVersions = {
     yield* [];
   },
   read: (key) => Promise.reject(new Error(`${key} has no versions.`)),
-  restore: (key) => Promise.reject(new Error(`${key} has no versions.`)),
+  restore: ({ key }) => Promise.reject(new Error(`${key} has no versions.`)),
   retention: (key) => Promise.reject(new Error(`${key} has no versions.`)),
   remove: ([version]) => Promise.reject(new Error(`${version?.key} has no versions.`)),
 };

@@ -187,10 +187,10 @@ export async function restoreBatch(
     for (const layer of layers) {
       const entry = plan.layers.find((candidate) => candidate.layer === layer);
       const { objects = [], superseded = [] } = entry ?? {};
-      for (const { key, versionId } of objects) {
+      for (const object of objects) {
         throwIfAborted(job.signal);
         throwIfAborted(lease.lost);
-        await versions.restore(key, versionId);
+        await versions.restore(object);
         done += 1;
         job.report({ type: 'progress', task, done, total, unit: 'files' });
       }

@@ -17,7 +17,7 @@ export interface PartsRequest {
 }
 
 /** Which object of which upload. */
-interface Upload {
+export interface Upload {
   Bucket: string | undefined;
   Key: string | undefined;
   UploadId: string | undefined;
@@ -25,11 +25,20 @@ interface Upload {
 
 /**
  * Uploads a file in parts; gives the etag. Holds one part for each that travels, in memory that is
- * used again, so that what it takes does not depend on the file. An upload that fails is called
- * off before this rejects; until the last request nobody sees anything of it.
+ * used again, so that what it takes does not depend on the file.
  */
-export async function sendParts(bucket: Bucket, request: PartsRequest): Promise<string> {
-  const { IfNoneMatch, IfMatch, ...params } = request.params;
+export const sendParts = (bucket: Bucket, request: PartsRequest): Promise<string> =>
+  makeOfParts(bucket, request.params, (upload) => sendAll(bucket, upload, request));
+
+/**
+ * Makes an object of the parts that `transfer` hands over; gives the etag. What fails is called off
+ * before this rejects; until the last request nobody sees anything of it.
+ */
+export async function makeOfParts(
+  bucket: Bucket,
+  { IfNoneMatch, IfMatch, ...params }: PartsRequest['params'],
+  transfer: (upload: Upload) => Promise<CompletedPart[]>,
+): Promise<string> {
   const { UploadId } = await bucket.transfer(({ client, sdk, options }) =>
     client.send(
       new sdk.CreateMultipartUploadCommand({ ...params, ChecksumAlgorithm: 'CRC32' }),
@@ -38,7 +47,7 @@ export async function sendParts(bucket: Bucket, request: PartsRequest): Promise<
   );
   const upload = { Bucket: params.Bucket, Key: params.Key, UploadId };
   try {
-    const parts = await sendAll(bucket, upload, request);
+    const parts = await transfer(upload);
     const { ETag } = await bucket.transfer(({ client, sdk, options }) =>
       client.send(
         new sdk.CompleteMultipartUploadCommand({

@@ -2,8 +2,9 @@ import type { ListObjectVersionsCommandOutput } from '@aws-sdk/client-s3';
 import { failed } from '../../system/errors.js';
 import { checkPrefix, compareKeys } from '../key.js';
 import type { Key } from '../lake.js';
-import type { LakeVersion, LakeVersions, Retention } from '../lake-versions.js';
+import type { LakeVersion, LakeVersions, RestorableVersion, Retention } from '../lake-versions.js';
 import type { Bucket } from './bucket.js';
+import { copyVersion } from './copy.js';
 import { openObject } from './download.js';
 import { isMissing } from './errors.js';
 import { decodeKey, type Naming } from './naming.js';
@@ -43,24 +44,11 @@ export class S3Versions implements LakeVersions {
     });
   }
 
-  restore(key: Key, versionId: string): Promise<void> {
+  restore({ key, versionId, bytes }: RestorableVersion): Promise<void> {
     const objectKey = this.#naming.objectKey(key);
     return this.#bucket.guard(objectKey, async () => {
-      const { name, connection } = this.#bucket;
-      const id = encodeURIComponent(versionId);
-      const source = `${name}/${objectKey.split('/').map(encodeURIComponent).join('/')}?versionId=${id}`;
       try {
-        await this.#bucket.send(({ client, sdk, options }) =>
-          client.send(
-            new sdk.CopyObjectCommand({
-              Bucket: name,
-              Key: objectKey,
-              CopySource: source,
-              ...connection.encryption,
-            }),
-            options,
-          ),
-        );
+        await copyVersion(this.#bucket, { objectKey, versionId, bytes });
       } catch (error) {
         throw isMissing(error) ? this.#gone(objectKey, versionId) : error;
       }
