@@ -14,14 +14,20 @@ function nodeIsOld() {
   return Number(present[1]) < Number(needed[2]);
 }
 
-function fail(code, message, hint) {
+function fail(code, message, hint, status = 1) {
   if (argv.includes('--json')) {
-    const document = { status: 1, error: { code, message, hint } };
+    const document = { status, error: { code, message, hint } };
     process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
   } else {
     process.stderr.write(`error: ${message} [${code}]\nnext: ${hint}\n`);
   }
-  process.exitCode = 1;
+  process.exitCode = status;
+}
+
+// Until a command listens itself. Otherwise a script would get no document while modules load.
+function stopEarly() {
+  fail('INTERRUPTED', 'Interrupted before it began.', 'Run it again.', 130);
+  process.exit();
 }
 
 function version() {
@@ -39,6 +45,7 @@ function version() {
 }
 
 async function start() {
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, stopEarly);
   const module = await import('node:module');
   if (typeof module.enableCompileCache === 'function') module.enableCompileCache();
   let cli;
@@ -53,7 +60,7 @@ async function start() {
     );
     return;
   }
-  await cli.main(argv, { root });
+  await cli.main(argv, { root, stopEarly });
 }
 
 if (nodeIsOld()) {

@@ -49,9 +49,14 @@ export const dryRunFlag = {
   'dry-run': Flags.boolean({ description: 'Show the plan that would run; change nothing.' }),
 };
 
-/** For commands that destroy something. */
+/** For commands that destroy something. Where some of it is only a change, `changeFlags` follow. */
 export const destroyFlags = {
   ...dryRunFlag,
+  // Known, so that a script which answers everything with it is refused (3) and not wrong (2).
+  yes: Flags.boolean({
+    char: 'y',
+    description: 'Not enough here: give --confirm or --plan.',
+  }),
   confirm: Flags.string({
     helpValue: 'NAME',
     description: 'Name of the target, as the refusal prints it.',

@@ -35,6 +35,17 @@ export function healthText(report: HealthReport, terminal: Terminal): string {
   ].join('\n');
 }
 
+/** The checks that there are. */
+export const checksText = (
+  list: readonly { name: string; group: string; title: string }[],
+  terminal: Terminal,
+): string =>
+  renderTable(
+    [{ name: 'check' }, { name: 'group' }, { name: 'looks at' }],
+    list.map(({ name, group, title }) => [name, group, title]),
+    terminal,
+  );
+
 /** What to do, once for all the checks that it cures. */
 function cureLines(report: HealthReport, terminal: Terminal): string[] {
   const byCure = new Map<string, string[]>();

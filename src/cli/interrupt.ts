@@ -20,6 +20,13 @@ export interface Interrupt {
   dispose(): void;
 }
 
+let before: (() => void) | undefined;
+
+/** `listener` has every signal until the first watch begins. */
+export function takeOverFrom(listener: () => void): void {
+  before = listener;
+}
+
 /**
  * The first Ctrl-C (or TERM, or a closed terminal) aborts the signal, and the command ends at its
  * next safe point. The second one, or a cleanup that takes too long, ends the process at once:
@@ -45,7 +52,10 @@ export function watchInterrupts(options: InterruptOptions): Interrupt {
       interrupted('Interrupted.', { hint: 'What was finished is kept; run it again to go on.' }),
     );
   };
-  for (const name of signals) process.on(name, onSignal);
+  for (const name of signals) {
+    process.on(name, onSignal);
+    if (before !== undefined) process.off(name, before);
+  }
   return {
     signal: controller.signal,
     allowCleanUp: (seconds) => {

@@ -3,6 +3,7 @@ import { redact, registerSecret, registerSecretUrl } from '../system/redact.js';
 import { hasFlag, presentFailure } from './command.js';
 import { describeFailure } from './failure.js';
 import { helpText } from './help.js';
+import { takeOverFrom } from './interrupt.js';
 import {
   noteText,
   resultDocument,
@@ -18,11 +19,14 @@ export interface MainOptions {
   root: string;
   /** In place of package.json: bin/dev.js points its oclif section to the sources. */
   pjson?: Interfaces.PJSON;
+  /** What listens to signals until a command does. */
+  stopEarly?: () => void;
 }
 
 /** Runs one command line and ends the process with its status. Never rejects. */
 export async function main(argv: string[], options: MainOptions): Promise<void> {
   surviveClosedStreams();
+  if (options.stopEarly !== undefined) takeOverFrom(options.stopEarly);
   registerEnvironment(process.env);
   const json = hasFlag(argv, '--json');
   const verbose = hasFlag(argv, '--verbose');

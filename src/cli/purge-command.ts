@@ -1,4 +1,5 @@
 import { formatBytes, formatCount } from '../system/duration.js';
+import { rerunCommand } from './confirm.js';
 import type { CommandContext } from './context.js';
 import type { RunbookFlags } from './runbook-answers.js';
 import { requireSuccess, runRunbookCommand } from './runbook-command.js';
@@ -14,6 +15,8 @@ export interface PurgeResult {
   /** Null where the store does not say what it still keeps. */
   bytesFreed: number | null;
   notes: string[];
+  /** The command that does what a dry run has planned; null elsewhere, and where nothing goes. */
+  next: string | null;
 }
 
 export interface PurgePlan {
@@ -32,6 +35,8 @@ export async function runPurge(
   requireSuccess(report);
   const act = report.steps.find(({ id }) => id === 'delete');
   const { objectsDeleted = 0, bytesFreed = 0 } = act?.verified?.evidence ?? {};
+  const plan = report.plan ?? { targets: [], totals: {}, notes: [] };
+  const open = flags.dryRun === true && plan.targets.length > 0 ? report.planHash : null;
   return {
     result: {
       runId: report.runId,
@@ -39,20 +44,19 @@ export async function runPurge(
       dryRun: flags.dryRun === true,
       objectsDeleted: Number(objectsDeleted),
       bytesFreed: bytesFreed === null ? null : Number(bytesFreed),
-      notes: report.plan?.notes ?? [],
+      notes: plan.notes,
+      next: open === null ? null : rerunCommand(context.argv, '--plan', open),
     },
-    plan: report.plan ?? { targets: [], totals: {} },
+    plan,
   };
 }
 
 /** The last lines of a purge's text. */
-export function purgeLines(result: PurgeResult, planned: number, command: string): string[] {
-  const { dryRun, objectsDeleted, bytesFreed, notes, planHash } = result;
+export function purgeLines(result: PurgeResult, planned: number): string[] {
+  const { dryRun, objectsDeleted, bytesFreed, notes, next } = result;
   const lines = notes.map((note) => `- ${note}`);
   if (planned === 0) return [...lines, 'Nothing is to be deleted.'];
-  if (dryRun) {
-    return [...lines, `Nothing was changed. To do it: ${command} --plan ${planHash}`];
-  }
+  if (dryRun) return [...lines, `Nothing was changed. To do it: ${next}`];
   const freed = bytesFreed === null ? 'unknown how much' : formatBytes(bytesFreed);
   return [...lines, `Deleted ${formatCount(objectsDeleted)} objects, ${freed} freed.`];
 }

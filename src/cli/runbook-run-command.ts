@@ -12,8 +12,8 @@ const { 'dry-run': dryRun, ...answerFlags } = destroyFlags;
 
 /** How a run is answered and shown. */
 export const runbookFlags = {
-  ...changeFlags,
   ...answerFlags,
+  ...changeFlags,
   done: Flags.string({
     helpValue: 'TEXT',
     description: 'Says what was done for the manual step at which the run would wait.',

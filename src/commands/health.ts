@@ -2,16 +2,13 @@ import { Flags } from '@oclif/core';
 import { ReviewopsCommand } from '../cli/command.js';
 import type { CommandContext } from '../cli/context.js';
 import type { Failure } from '../cli/failure.js';
-import { healthText } from '../cli/health-text.js';
-import { resultText, writeResult } from '../cli/output.js';
-import { renderTable } from '../cli/table.js';
+import { lookOnce, watch, withInterval } from '../cli/health-looks.js';
+import { PluginStatus, pluginStatus } from '../cli/health-status.js';
+import { checksText, healthText } from '../cli/health-text.js';
 import type { Terminal } from '../cli/terminal.js';
 import type { Check } from '../health/check.js';
 import type { HealthReport } from '../health/runner.js';
-import { ExitCode, throwIfAborted } from '../system/errors.js';
-
-/** Of the monitoring plugins, which this command alone follows. */
-const PluginStatus = { ok: 0, warning: 1, critical: 2, unknown: 3 } as const;
+import { ExitCode } from '../system/errors.js';
 
 const formats = ['text', 'junit', 'prometheus', 'nagios'] as const;
 const everySeconds = 30;
@@ -86,63 +83,31 @@ export default class Health extends ReviewopsCommand<HealthResult> {
     const selected = selectChecks(flags.check ?? []);
     const { healthFormatter } = await import('../cli/health-formats.js');
     this.#format = await healthFormatter(flags.format, context.tool);
-    const { healthLooker } = await import('../cli/health-looker.js');
-    const look = await healthLooker(context, selected, flags['no-wake']);
-    const open = async (report: HealthReport) => {
-      if (!flags.incidents) return;
-      const { reportHealth } = await import('../cli/incident-signals.js');
-      await reportHealth(context, report.checks, !flags['no-wake']);
-    };
-    if (!flags.watch) {
-      const report = await look(0);
-      await open(report);
-      return report;
-    }
-    const { setTimeout: wait } = await import('node:timers/promises');
-    for (let round = 0; ; round += 1) {
-      const report = await look(round);
-      await this.#show(report, context.terminal);
-      await open(report);
-      await wait((flags.every ?? everySeconds) * 1000, undefined, {
-        signal: context.signal,
-      }).catch(() => throwIfAborted(context.signal));
-    }
-  }
-
-  async #show(report: HealthReport, terminal: Terminal): Promise<void> {
-    const text = this.#format(report, terminal);
-    const dated = this.input(Health).flags.format === 'text' ? `${report.at}\n${text}\n\n` : text;
-    await writeResult(resultText(dated, terminal.color), 0);
+    const looks = { checks: selected, noWake: flags['no-wake'], incidents: flags.incidents };
+    if (!flags.watch) return lookOnce(context, looks);
+    const dated = flags.format === 'text';
+    return watch(context, {
+      ...looks,
+      everySeconds: flags.every ?? everySeconds,
+      text: (report) => {
+        const text = this.#format(report, context.terminal);
+        return dated ? `${report.at}\n${text}\n\n` : text;
+      },
+    });
   }
 
   override render(result: HealthResult, terminal: Terminal): string {
-    if ('checks' in result) return this.#format(result, terminal);
-    return renderTable(
-      [{ name: 'check' }, { name: 'group' }, { name: 'looks at' }],
-      result.list.map(({ name, group, title }) => [name, group, title]),
-      terminal,
-    );
+    return 'checks' in result ? this.#format(result, terminal) : checksText(result.list, terminal);
   }
 
   protected override exitCode(result: HealthResult): ExitCode {
     if (!('checks' in result)) return PluginStatus.ok;
-    const { critical, warning, unknown } = result.counts;
-    if (critical > 0) return PluginStatus.critical;
-    const warnings = this.input(Health).flags['fail-on'] === 'warning';
-    if (warnings && warning > 0) return PluginStatus.warning;
-    return unknown > 0 ? PluginStatus.unknown : PluginStatus.ok;
+    return pluginStatus(result, this.input(Health).flags['fail-on']);
   }
 
   protected override failureStatus({ status }: Failure): number {
     return status === ExitCode.interrupted ? status : PluginStatus.unknown;
   }
-}
-
-/** `--watch 60` as `--watch --every=60`: the parser knows no flag whose value may be left out. */
-function withInterval(argv: readonly string[]): string[] {
-  return argv.map((word, index) =>
-    argv[index - 1] === '--watch' && /^\d+$/.test(word) ? `--every=${word}` : word,
-  );
 }
 
 const describeCheck = ({ name, title, group }: Check) => ({ name, title, group });

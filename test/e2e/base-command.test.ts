@@ -201,6 +201,26 @@ describe('an interruption', () => {
     expect(await scratchOf(cwd)).toEqual([]);
   });
 
+  it('while the program still loads is one document, too', async () => {
+    // The signal comes as soon as anything listens to it, which is before the modules are there.
+    const early =
+      "process.on('newListener', (name) => name === 'SIGINT' && setImmediate(() => process.kill(process.pid, 'SIGINT')))";
+    const env = { NODE_OPTIONS: `--import "data:text/javascript,${encodeURIComponent(early)}"` };
+    const [text, json] = await Promise.all([
+      runCli(['batch', 'list'], { env }),
+      runCli(['batch', 'list', '--json'], { env }),
+    ]);
+    expect([text.code, text.stdout, json.code]).toEqual([130, '', 130]);
+    expect(json.json()).toEqual({
+      status: 130,
+      error: {
+        code: 'INTERRUPTED',
+        message: 'Interrupted before it began.',
+        hint: 'Run it again.',
+      },
+    });
+  });
+
   it('ends within two seconds even when the work does not stop; the next run cleans up', async () => {
     const cwd = await sandbox();
     const cli = startCli(['wait', '--stubborn', '--json'], { script, cwd });

@@ -180,12 +180,22 @@ describe('lake policy', () => {
     ]);
   });
 
-  it('prints the bare document, and knows no local lake', async () => {
-    const { stdout } = await runCli(['lake', 'policy', '--role', 'analyst'], {
+  it('prints the bare document, for a local lake that of its buckets on S3', async () => {
+    const { stdout, stderr } = await runCli(['lake', 'policy', '--role', 'analyst'], {
       env: { REVIEWOPS_LAKE_KIND: 's3' },
     });
     expect(JSON.parse(stdout).Version).toBe('2012-10-17');
-    const local = await runCli(['lake', 'policy', '--role', 'analyst', '--json']);
+    expect(stderr).toBe('');
+    const local = await runCli(['lake', 'policy', '--role', 'analyst']);
+    expect([local.code, local.stdout]).toEqual([0, stdout]);
+    expect(local.stderr).toContain('warning: The lake of this configuration is a local directory');
+  });
+
+  it('has nothing to say of a lake all of whose layers are local by name', async () => {
+    const cwd = await sandbox();
+    const layers = ['raw', 'bronze', 'silver', 'gold'].map((layer) => `${layer}: {kind: local}`);
+    await writeFile(join(cwd, 'reviewops.config.yaml'), `lake: {layers: {${layers.join(', ')}}}\n`);
+    const local = await runCli(['lake', 'policy', '--role', 'analyst', '--json'], { cwd });
     expect([local.code, local.json().error.code]).toEqual([2, 'LAKE_IS_LOCAL']);
     const audit = await runCli(['lake', 'audit', '--json']);
     expect([audit.code, audit.json().error.code]).toEqual([2, 'LAKE_IS_LOCAL']);

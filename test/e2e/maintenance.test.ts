@@ -24,6 +24,7 @@ async function project(files = 2) {
 interface Purged {
   runId: string;
   planHash: string;
+  next: string | null;
   batches: { batchId: string; objects: number; bytes: number }[];
   objectsDeleted: number;
   bytesFreed: number;
@@ -45,6 +46,11 @@ describe('batch purge', () => {
     const refused = await run(...purge);
     expect([refused.code, refused.json().error.code]).toEqual([3, 'CONFIRMATION_REQUIRED']);
     expect(refused.json().error.hint).toContain(`--plan ${result.planHash}`);
+    const yes = await run(...purge, '--yes');
+    expect([yes.code, yes.json().error.code]).toEqual([3, 'CONFIRMATION_REQUIRED']);
+    expect(result.next).toBe(
+      `reviewops batch purge --older-than 30d --keep-last 1 --json --plan ${result.planHash}`,
+    );
     const wrong = await run(...purge, '--plan', 'f'.repeat(64));
     expect([wrong.code, wrong.json().error.code]).toEqual([3, 'PLAN_CHANGED']);
     expect(Object.keys(await batchesIn(lake))).toHaveLength(3);

@@ -304,6 +304,8 @@ describe('output', () => {
       path,
       (await readFile(path, 'utf8')).replace('"yes"', '"no"').replace('--yes', '--no'),
     );
+    const ofNone = await runCli(['runbook', 'history', '--incident', '8'], { cwd });
+    expect(ofNone.stdout).toMatch(/^No run belongs to incident 8\./);
     const broken = await runCli(['runbook', 'history', result.runId, '--json'], { cwd });
     expect(broken.code).toBe(1);
     expect(broken.json().error.code).toBe('JOURNAL_BROKEN');

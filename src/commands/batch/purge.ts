@@ -1,27 +1,10 @@
 import { Flags } from '@oclif/core';
+import { type BatchPurgeResult, batchPurgeResult, batchPurgeText } from '../../cli/batch-purge.js';
 import { ReviewopsCommand } from '../../cli/command.js';
 import type { CommandContext } from '../../cli/context.js';
 import { destroyFlags } from '../../cli/flags.js';
-import { type PurgeResult, purgeLines, runPurge } from '../../cli/purge-command.js';
-import { renderTable } from '../../cli/table.js';
+import { runPurge } from '../../cli/purge-command.js';
 import type { Terminal } from '../../cli/terminal.js';
-import { formatBytes, formatCount } from '../../system/duration.js';
-
-interface PurgedBatch {
-  batchId: string;
-  layers: string[];
-  objects: number;
-  bytes: number;
-  createdAt: string;
-  /** What was planned for it and why. */
-  action: string;
-}
-
-interface BatchPurgeResult extends PurgeResult {
-  batches: PurgedBatch[];
-  /** Those that were asked for and stay. */
-  kept: { batchId: string; why: string }[];
-}
 
 export default class BatchPurge extends ReviewopsCommand<BatchPurgeResult> {
   static override summary = 'Delete batches: old ones, corrupt ones, or those named.';
@@ -78,40 +61,10 @@ Asks for the word "batches" (for one named batch: its id) and the count. Off a t
       },
       { dryRun: flags['dry-run'], confirm: flags.confirm, plan: flags.plan },
     );
-    return {
-      ...result,
-      batches: plan.targets.map(({ name, action, state }) => ({
-        batchId: name,
-        layers: state.layers as string[],
-        objects: Number(state.objects),
-        bytes: Number(state.bytes),
-        createdAt: String(state.createdAt),
-        action,
-      })),
-      kept: (plan.totals.kept ?? []) as BatchPurgeResult['kept'],
-    };
+    return batchPurgeResult(result, plan);
   }
 
   override render(result: BatchPurgeResult, terminal: Terminal): string {
-    const { batches } = result;
-    const table = renderTable(
-      [
-        { name: 'batch' },
-        { name: 'layers' },
-        { name: 'objects', align: 'right' },
-        { name: 'size', align: 'right' },
-        { name: 'action' },
-      ],
-      batches.map(({ batchId, layers, objects, bytes, action }) => [
-        batchId,
-        layers.join(' '),
-        formatCount(objects),
-        formatBytes(bytes),
-        action,
-      ]),
-      terminal,
-    );
-    const lines = purgeLines(result, batches.length, 'the same command with');
-    return [...(batches.length === 0 ? [] : [table, '']), ...lines].join('\n');
+    return batchPurgeText(result, terminal);
   }
 }

@@ -3,22 +3,15 @@ import { ReviewopsCommand } from '../../cli/command.js';
 import type { CommandContext } from '../../cli/context.js';
 import { changeFlags, dryRunFlag } from '../../cli/flags.js';
 import { erasedStayAway } from '../../cli/gdpr-guards.js';
-import { renderTable } from '../../cli/table.js';
+import {
+  parseTime,
+  type RestoreResult,
+  restorePlanText,
+  restoreText,
+} from '../../cli/restore-text.js';
 import type { Terminal } from '../../cli/terminal.js';
-import type { BatchState } from '../../lake/batch-state.js';
 import { layers } from '../../lake/lake.js';
-import type { RestorePlan } from '../../lake/restore.js';
-import type { VerifyFinding } from '../../lake/verify.js';
-import { formatCount } from '../../system/duration.js';
-import { ExitCode, invalid } from '../../system/errors.js';
-
-interface RestoreResult extends RestorePlan {
-  /** Objects that were brought back. */
-  restored: number;
-  /** Of the batch afterwards, every file hashed; null for a dry run. */
-  state: BatchState | null;
-  findings: VerifyFinding[];
-}
+import { ExitCode } from '../../system/errors.js';
 
 export default class BatchRestore extends ReviewopsCommand<RestoreResult> {
   static override summary = 'Bring back deleted or overwritten layers of a batch.';
@@ -61,6 +54,7 @@ export default class BatchRestore extends ReviewopsCommand<RestoreResult> {
       const gone = plan.layers.reduce((sum, { superseded }) => sum + superseded.length, 0);
       const replaced = gone === 0 ? '' : `, and ${gone} of the publication they replace removed`;
       const what = `${count} objects of batch ${args.batch} will be brought back${replaced}.`;
+      context.report({ type: 'notice', message: restorePlanText(plan, context.terminal) });
       await context.confirmChange(what, { yes: flags.yes });
       await restoreBatch(lake, request, plan, context.job, await erasedStayAway(context));
     }
@@ -76,40 +70,6 @@ export default class BatchRestore extends ReviewopsCommand<RestoreResult> {
   }
 
   override render(result: RestoreResult, terminal: Terminal): string {
-    const table = renderTable(
-      [
-        { name: 'layer' },
-        { name: 'state' },
-        { name: 'published' },
-        { name: 'objects', align: 'right' },
-        { name: 'problem' },
-      ],
-      result.layers
-        .filter(({ state }) => state !== 'absent')
-        .map(({ layer, state, publishedAt, objects, problem }) => [
-          layer,
-          state,
-          publishedAt ?? '',
-          formatCount(objects.length),
-          problem ?? '',
-        ]),
-      terminal,
-    );
-    const outcome =
-      result.state === null
-        ? 'Nothing was changed.'
-        : `${formatCount(result.restored)} objects were brought back; the batch is ${result.state}.`;
-    const findings = result.findings.map(
-      ({ key, problem, hint }) => `${key}: ${problem}\n  ${hint}`,
-    );
-    return [table, '', outcome, ...findings].join('\n');
+    return restoreText(result, terminal);
   }
-}
-
-function parseTime(text: string): Date {
-  const time = new Date(text);
-  if (!Number.isNaN(time.getTime())) return time;
-  throw invalid('TIME_INVALID', `"${text}" is not a time.`, {
-    hint: 'Write it like 2026-01-31T23:59:59Z.',
-  });
 }

@@ -24,9 +24,16 @@ export default class LakePolicy extends ReviewopsCommand<PolicyResult> {
     const { policyFor } = await import('../../lake/policy.js');
     const { lakeIsLocal } = await import('../../lake/buckets.js');
     const { lake } = await context.config();
-    const policy = await policyFor(role, lake, await context.lakeSurroundings());
-    if (policy === null) throw lakeIsLocal('rights on it are those of the file system');
-    return { role, policy };
+    const around = await context.lakeSurroundings();
+    const policy = await policyFor(role, lake, around);
+    if (policy !== null) return { role, policy };
+    // Policies are written before there are buckets, often from a machine whose own lake is local.
+    const meant = await policyFor(role, { ...lake, kind: 's3' }, around);
+    if (meant === null) throw lakeIsLocal('rights on it are those of the file system');
+    context.warn(
+      'The lake of this configuration is a local directory; these are the rights on the buckets it would have on S3 (lake.s3).',
+    );
+    return { role, policy: meant };
   }
 
   override render({ policy }: PolicyResult): string {

@@ -19,7 +19,7 @@ export default class LocalReset extends ReviewopsCommand<ResetResult> {
     '<%= config.bin %> local reset --dry-run',
     '<%= config.bin %> local reset --confirm local',
   ];
-  static override flags = { 'dry-run': destroyFlags['dry-run'], confirm: destroyFlags.confirm };
+  static override flags = (({ plan: _, ...flags }) => flags)(destroyFlags);
 
   override async execute(context: CommandContext): Promise<ResetResult> {
     const { flags } = this.input(LocalReset);

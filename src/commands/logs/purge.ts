@@ -72,7 +72,7 @@ export default class LogsPurge extends ReviewopsCommand<LogsPurgeResult> {
       ]),
       terminal,
     );
-    const lines = purgeLines(result, groups.length, 'the same command with');
+    const lines = purgeLines(result, groups.length);
     return [...(groups.length === 0 ? [] : [table, '']), ...lines].join('\n');
   }
 }

@@ -1,11 +1,10 @@
 import { Args, Flags } from '@oclif/core';
 import { ReviewopsCommand } from '../../cli/command.js';
 import type { CommandContext } from '../../cli/context.js';
-import { renderTable } from '../../cli/table.js';
-import { paint, type Terminal } from '../../cli/terminal.js';
+import { journalText, runsText } from '../../cli/runbook-history-text.js';
+import type { Terminal } from '../../cli/terminal.js';
 import type { JournalEntry } from '../../runbooks/engine/events.js';
 import type { RunSummary } from '../../runbooks/engine/history.js';
-import { formatSeconds } from '../../system/duration.js';
 
 interface HistoryResult {
   runs: RunSummary[];
@@ -54,45 +53,11 @@ export default class RunbookHistory extends ReviewopsCommand<HistoryResult> {
   }
 
   override render({ runs, entries }: HistoryResult, terminal: Terminal): string {
-    if (entries !== undefined) {
-      const lines = entries.map(
-        ({ seq, at, event }) =>
-          `${String(seq).padStart(3)} ${at} ${paint(terminal, 'bold', event.type)} ${eventText(event)}`,
-      );
-      return [...lines, '', `The chain of ${entries.length} entries is whole.`].join('\n');
-    }
-    if (runs.length === 0) return 'No run yet. `reviewops runbook list` shows what can be run.';
-    return renderTable(
-      [
-        { name: 'run' },
-        { name: 'runbook' },
-        { name: 'state' },
-        { name: 'by' },
-        { name: 'started' },
-        { name: 'time', align: 'right' },
-        { name: 'reason', maxWidth: 60 },
-      ],
-      runs.map((run) => [
-        run.runId,
-        run.runbook,
-        run.dryRun ? `${run.state} (dry run)` : run.state,
-        run.by.user,
-        run.startedAt.slice(0, 19).replace('T', ' '),
-        run.seconds === null ? '' : formatSeconds(run.seconds),
-        run.reason ?? '',
-      ]),
-      terminal,
-    );
+    if (entries !== undefined) return journalText(entries, terminal);
+    if (runs.length > 0) return runsText(runs, terminal);
+    const { incident } = this.input(RunbookHistory).flags;
+    return incident === undefined
+      ? 'No run yet. `reviewops runbook list` shows what can be run.'
+      : `No run belongs to incident ${incident}. \`reviewops runbook history\` lists all runs.`;
   }
-}
-
-/** What an event says beside its type, on one line. */
-function eventText(event: JournalEntry['event']): string {
-  if (event.type === 'step.finished') {
-    const { id, state, summary } = event.result;
-    return `${id} ${state}: ${summary}`;
-  }
-  if (event.type === 'plan.made') return `${event.step} ${event.hash}: ${event.plan.summary}`;
-  const { type: _type, ...rest } = event;
-  return JSON.stringify(rest);
 }
