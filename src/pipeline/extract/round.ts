@@ -29,6 +29,8 @@ export interface RoundResult {
 const piecesPerConnection = 4;
 /** A piece should fill some chunks: its last one is smaller than the others. */
 const chunksPerPiece = 4;
+/** With fewer bytes for each connection, pieces are smaller than that, but not than this. */
+const leastPieceBytes = 8 * 1024 * 1024;
 
 /** Copies the tables, largest pieces first, over as many connections as are configured. */
 export async function copyRound(
@@ -58,8 +60,10 @@ class Round {
   constructor(context: RoundContext, plans: readonly TablePlan[]) {
     this.#context = context;
     this.#connections = context.stage.config.pipeline.parallelism;
+    const stored = plans.flatMap(({ table }) => table.stored);
+    const share = stored.reduce((sum, { bytes }) => sum + bytes, 0) / (this.#connections * 2);
     const limits = {
-      bytes: context.chunkBytes * chunksPerPiece,
+      bytes: Math.min(context.chunkBytes * chunksPerPiece, Math.max(share, leastPieceBytes)),
       count: this.#connections === 1 ? 1 : this.#connections * piecesPerConnection,
     };
     this.#tables = plans.map((plan) => {
