@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import type { Treatment } from '../config/privacy-schema.js';
 import { type DatabaseClient, withClient } from '../database/client.js';
 import type { DatabaseTarget } from '../database/target.js';
-import { openEngine } from '../engine/session.js';
 import { batchHoldKey, parseBatchKey } from '../lake/layout.js';
 import { treatmentProblems } from './database-eraser.js';
 import { findInDatabase, type TableFinding } from './database-finder.js';
@@ -15,6 +14,7 @@ import { findMentions, type Mentions } from './mentions.js';
 import { type Domain, type PrivacyModel, readModel } from './model.js';
 import { type Needles, needlesOf } from './needles.js';
 import { fidelityProblem } from './parquet-rewriter.js';
+import { redactedColumns } from './shapes.js';
 
 export interface Subject {
   requestId: string;
@@ -145,8 +145,6 @@ async function planObjects(
   const held = new Map<string, string | undefined>();
   const objects: PlannedObject[] = [];
   const scratch = await mkdtemp(join(work.scratch, 'fidelity-'));
-  const { memoryLimit } = work.config.pipeline;
-  const engine = await openEngine({ memoryLimit, threads: 1, scratch, signal: work.job.signal });
   try {
     for (const hit of hits) {
       const { unit, shape, rows } = hit;
@@ -154,9 +152,8 @@ async function planObjects(
       if (why === undefined && unit.present && shape.name !== 'text' && shape.rows !== 'keep') {
         const copies = await fetchUnits(work.lake, [unit], scratch);
         const problem = await fidelityProblem(
-          engine,
           copies[0]?.path ?? '',
-          join(scratch, 'empty.parquet'),
+          shape.rows === 'delete' ? undefined : (columns) => redactedColumns(shape, columns),
         );
         await disposeAll(copies);
         why = problem === undefined ? undefined : `it cannot be rewritten without loss: ${problem}`;
@@ -179,7 +176,6 @@ async function planObjects(
       });
     }
   } finally {
-    await engine.close();
     await rm(scratch, { recursive: true, force: true });
   }
   return objects;

@@ -159,7 +159,7 @@ export function rowCondition(
 }
 
 /** Columns of the shape that a redaction empties. */
-export const redactedColumns = (shape: Shape, columns: readonly string[]): string[] =>
+export const redactedColumns = (shape: Pick<Shape, 'rule'>, columns: readonly string[]): string[] =>
   columns.filter((column) => {
     const dataClass: DataClass | undefined = classOf(shape.rule, column);
     return dataClass !== undefined && dataClass !== 'none';
