@@ -67,6 +67,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     threads: String(options.threads),
     temp_directory: options.scratch,
     preserve_insertion_order: 'false',
+    // A file that took another's place within moments is read as the one before, or as a mixture.
+    enable_external_file_cache: 'false',
     // Nothing is downloaded and no extension is loaded that is not in the package.
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',

@@ -29,7 +29,7 @@ async function template(name: string, persons: number): Promise<Buffer> {
   );
   const rows = ids.map((id, row) => `(${id}, ${row})`);
   await engine.run(
-    `COPY (SELECT 'R' || row AS review_id, id AS customer_id, 'A title' AS title, 'Text of ' || row AS body,
+    `COPY (SELECT 'L' || row AS review_id, id AS customer_id, 'A title' AS title, 'Text of ' || row AS body,
              5::SMALLINT AS rating, true AS verified_purchase, row AS helpful_votes, TIMESTAMPTZ '2025-01-01' AS created_at
            FROM (VALUES ${rows.join(', ')}) AS t (id, row)) TO ${literal(path)} (FORMAT parquet, COMPRESSION zstd)`,
   );
@@ -77,8 +77,8 @@ describe('must hold: a lake of 10,000 files of which 3 hold the person', () => {
   it('exactly 3 are rewritten, all others keep their bytes; rows without an id and of others stay', async () => {
     await world.client.execute("INSERT INTO amazon.customer (customer_id) VALUES ('42'), ('1420')");
     const [before, rows] = [await looks(), await rowsById()];
-    await world.request('DSR-42', { customer: ['42'] });
-    const { report } = await world.erase({ requestIds: ['DSR-42'] });
+    await world.request('DSR-large', { customer: ['42'] });
+    const { report } = await world.erase({ requestIds: ['DSR-large'] });
     expect([report.state, report.reason]).toEqual(['succeeded', null]);
     expect(report.plan?.totals).toMatchObject({ filesRewritten: 3 });
     const after = await looks();
