@@ -80,16 +80,20 @@ export async function lacking(
   return ids;
 }
 
-/** Sinks that can be read and have something staged under these names. */
+/** Sinks that say that something is staged under these names, and those that say nothing of it. */
 export async function stagedIn(
   sinks: readonly Sink[],
   names: readonly string[],
-): Promise<string[]> {
-  const ids: string[] = [];
+): Promise<{ held: string[]; silent: string[] }> {
+  const held: string[] = [];
+  const silent: string[] = [];
   for (const sink of sinks) {
-    if (sink.readable && (await sink.staged(names)) !== undefined) ids.push(sink.id);
+    if (sink.hasStaged !== undefined) {
+      if (await sink.hasStaged()) held.push(sink.id);
+    } else if (!sink.readable) silent.push(sink.id);
+    else if ((await sink.staged(names)) !== undefined) held.push(sink.id);
   }
-  return ids;
+  return { held, silent };
 }
 
 /**
@@ -119,8 +123,9 @@ export async function currentValues(
 
 async function requireHeld(sink: Sink, where: 'current' | 'staged', values: Values): Promise<void> {
   const [id] = await lacking([sink], where, values);
-  if (id === undefined) return;
-  throw failed('SINK_LOST_VALUE', `${id} does not give back what was written to it.`, {
+  const gone = where === 'staged' && (await sink.hasStaged?.()) === false;
+  if (id === undefined && !gone) return;
+  throw failed('SINK_LOST_VALUE', `${sink.id} does not have what was written to it.`, {
     hint: 'Somebody else writes there, or it alters what it stores.',
   });
 }

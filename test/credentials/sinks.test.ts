@@ -5,6 +5,7 @@ import { CommandSink } from '../../src/credentials/sinks/command.js';
 import { EnvFileSink } from '../../src/credentials/sinks/env-file.js';
 import { GithubSink } from '../../src/credentials/sinks/github.js';
 import type { RunProgram } from '../../src/credentials/sinks/sink.js';
+import { stagedIn } from '../../src/credentials/store.js';
 import { runCommand } from '../../src/runbooks/engine/process.js';
 import { registerSecret } from '../../src/system/redact.js';
 import { startGithub } from '../support/github-api.js';
@@ -58,6 +59,26 @@ describe('.env', () => {
   });
 });
 
+describe('a .env with more than ASCII', () => {
+  it.each([
+    ['latin-1', Buffer.from('NAME="Caf\xe9"\nAWS_SECRET_ACCESS_KEY=old\r\n# \xff\n', 'latin1')],
+    ['UTF-8 with a mark of the byte order', Buffer.from('\ufeffAWS_SECRET_ACCESS_KEY=old # né\n')],
+  ])('keeps every other byte: %s', async (_name, bytes) => {
+    const directory = await sandbox();
+    const path = join(directory, '.env');
+    await writeFile(path, bytes, { mode: 0o600 });
+    const sink = new EnvFileSink(path);
+    const values = { AWS_SECRET_ACCESS_KEY: 'new/Secret+2' };
+    await sink.stage(values);
+    await sink.unstage(Object.keys(values));
+    expect(await readFile(path)).toEqual(bytes);
+    await sink.promote(values);
+    expect(await sink.current(Object.keys(values))).toEqual(values);
+    const expected = bytes.toString('latin1').replace('old', 'new/Secret+2');
+    expect((await readFile(path)).toString('latin1')).toBe(expected);
+  });
+});
+
 describe('a program of the operator', () => {
   const shown: string[] = [];
   const run: RunProgram = (words, { quiet, ...options }) =>
@@ -100,6 +121,8 @@ describe('GitHub Actions', () => {
     await sink.probe();
     await sink.stage(fresh);
     expect([...github.secrets.keys()]).toEqual(['KEY__NEXT']);
+    expect(await sink.hasStaged()).toBe(true);
+    expect(await stagedIn([sink], Object.keys(fresh))).toEqual({ held: [sink.id], silent: [] });
     await sink.promote(fresh);
     expect([...github.secrets.keys()]).toEqual(['KEY']);
     expect(JSON.parse(github.secrets.get('KEY') ?? '')).toEqual(fresh);
@@ -107,6 +130,8 @@ describe('GitHub Actions', () => {
     expect(github.secrets.get('KEY')).toBe('postgresql://one/value');
     expect(github.bodies.join()).not.toMatch(/Secret|postgresql/);
     await sink.unstage();
+    expect(await sink.hasStaged()).toBe(false);
+    expect(await stagedIn([sink], Object.keys(fresh))).toEqual({ held: [], silent: [] });
 
     github.refuse = 1;
     await expect(sink.stage(fresh)).rejects.toMatchObject({

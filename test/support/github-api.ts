@@ -42,6 +42,7 @@ export async function startGithub(repository: string): Promise<GithubStandIn> {
     if (method === 'GET' && name === 'public-key') {
       return [200, { key_id: keyId, key: base64(pair.publicKey) }];
     }
+    if (method === 'GET') return standIn.secrets.has(name) ? [200, { name }] : [404];
     if (method === 'DELETE') return [standIn.secrets.delete(name) ? 204 : 404];
     if (method !== 'PUT' || !/^[A-Z_][A-Z0-9_]*$/i.test(name)) return [404];
     const body = await text(request);

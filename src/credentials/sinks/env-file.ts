@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { constants } from 'node:fs';
 import { access, chown, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -33,15 +34,15 @@ export class EnvFileSink implements Sink {
   async probe(): Promise<void> {
     const path = await this.#target();
     await rm(temporaryOf(path), { force: true });
-    await readText(path);
+    await readBytes(path);
     await access(dirname(path), constants.W_OK).catch((error: unknown) => {
       throw describe(error, dirname(path));
     });
   }
 
   async current(names: readonly string[]): Promise<Values | undefined> {
-    const text = await readText(await this.#target());
-    return pick(parse(text ?? ''), names);
+    const bytes = await readBytes(await this.#target());
+    return pick(parse(bytes === undefined ? '' : bytes.toString(encodingOf(bytes))), names);
   }
 
   async staged(names: readonly string[]): Promise<Values | undefined> {
@@ -78,13 +79,14 @@ export class EnvFileSink implements Sink {
 
   async #change(edit: (text: string) => string): Promise<void> {
     const path = await this.#target();
-    const before = await readText(path);
-    const after = edit(before ?? '');
-    if (after === before || (after === '' && before === undefined)) return;
+    const before = await readBytes(path);
+    const encoding = encodingOf(before ?? Buffer.alloc(0));
+    const after = Buffer.from(edit(before?.toString(encoding) ?? ''), encoding);
+    if (before === undefined ? after.length === 0 : after.equals(before)) return;
     await this.#replace(path, before, after);
   }
 
-  async #replace(path: string, before: string | undefined, after: string): Promise<void> {
+  async #replace(path: string, before: Buffer | undefined, after: Buffer): Promise<void> {
     // One name, so that what a power cut leaves behind is found and removed by the next command.
     const temporary = temporaryOf(path);
     try {
@@ -97,7 +99,9 @@ export class EnvFileSink implements Sink {
       } finally {
         await handle.close();
       }
-      if ((await readText(path)) !== before) throw changed(path);
+      const now = await readBytes(path);
+      const same = now === undefined ? before === undefined : before?.equals(now) === true;
+      if (!same) throw changed(path);
       await rename(temporary, path);
       await syncDirectory(dirname(path));
     } catch (error) {
@@ -119,9 +123,12 @@ async function keepOwner(path: string, temporary: string): Promise<void> {
   }
 }
 
-async function readText(path: string): Promise<string | undefined> {
+/** Other lines may hold bytes that are no UTF-8: one character each, they stay as they are. */
+const encodingOf = (bytes: Buffer): 'utf8' | 'latin1' => (isUtf8(bytes) ? 'utf8' : 'latin1');
+
+async function readBytes(path: string): Promise<Buffer | undefined> {
   try {
-    return await readFile(path, 'utf8');
+    return await readFile(path);
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
     throw describe(error, path);

@@ -8,8 +8,8 @@ interface Assignment {
   to: number;
 }
 
-/** Begins an assignment: `NAME=`, `export NAME = `. */
-const beginning = /^[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=[ \t]*/;
+/** Begins an assignment: `NAME=`, `export NAME = `; a mark of the byte order may precede the first. */
+const beginning = /^[\ufeff \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=[ \t]*/;
 
 /**
  * Every assignment, in order. A quoted value may hold line ends; what lies in it is no assignment

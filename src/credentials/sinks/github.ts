@@ -52,6 +52,14 @@ export class GithubSink implements Sink {
     return this.#put(this.#options.name + stagedSuffix, toDocument(values));
   }
 
+  /** GitHub names its secrets, though it never shows them. */
+  async hasStaged(): Promise<boolean> {
+    const response = await this.#ask('GET', `/${this.#options.name}${stagedSuffix}`);
+    if (response.status !== 404) await this.#require(response, 'look for');
+    await response.body?.cancel();
+    return response.ok;
+  }
+
   async unstage(): Promise<void> {
     const response = await this.#ask('DELETE', `/${this.#options.name}${stagedSuffix}`);
     if (response.status !== 404) await this.#require(response, 'remove');

@@ -16,6 +16,8 @@ export interface Sink {
   /** Stores the values beside the current ones. Repeatable. */
   stage(values: Values): Promise<void>;
   staged(names: readonly string[]): Promise<Values | undefined>;
+  /** Whether something is staged: for sinks that say so and give nothing back. */
+  hasStaged?(): Promise<boolean>;
   /** Removes what was staged, if anything was. */
   unstage(names: readonly string[]): Promise<void>;
   /** Makes the values the ones that consumers get, all at once, and removes what was staged. */

@@ -95,17 +95,23 @@ export async function undoStore(context: AnyContext, kind: CredentialKind): Prom
   await unnote(context, rotation, 'stored');
 }
 
-/** Whether no sink that can be read has the new values staged: not even one of them. */
+/** Whether no sink has the new values staged: not even one of them. */
 export async function verifyUnstored(context: AnyContext, kind: CredentialKind): Promise<Verified> {
-  const left = await stagedIn(await sinksOf(context, kind), namesOf(context, kind));
+  const { held, silent } = await stagedIn(await sinksOf(context, kind), namesOf(context, kind));
   return {
-    done: left.length === 0,
+    done: held.length === 0,
     summary:
-      left.length === 0
-        ? 'No sink holds the new credential.'
-        : `The new credential is still staged in ${left.join(', ')}.`,
+      held.length === 0
+        ? `No sink holds the new credential${believed(silent)}.`
+        : `The new credential is still staged in ${held.join(', ')}.`,
   };
 }
+
+/** Of what cannot be looked at again it is said that only the sink's own word is known. */
+const believed = (silent: readonly string[]): string =>
+  silent.length === 0
+    ? ''
+    : `, as far as can be seen; ${silent.join(', ')} took the order and cannot be read back`;
 
 /** The names under which a credential is handed out. */
 const namesOf = ({ services }: AnyContext, kind: CredentialKind): string[] =>
@@ -147,14 +153,16 @@ export async function undoCutOver(context: AnyContext, kind: CredentialKind): Pr
 /** Whether every sink that can be read hands out the old values again: one is not enough. */
 export async function verifyCutBack(context: AnyContext, kind: CredentialKind): Promise<Verified> {
   const { from, old } = await mustRotation(context, kind);
-  const left = old === undefined ? [] : await lacking(await sinksOf(context, kind), 'current', old);
+  const sinks = await sinksOf(context, kind);
+  const left = old === undefined ? [] : await lacking(sinks, 'current', old);
+  const silent = sinks.filter(({ readable }) => !readable).map(({ id }) => id);
   return {
     done: old !== undefined && left.length === 0,
     summary:
       old === undefined
         ? 'What the sinks held before is not known.'
         : left.length === 0
-          ? `Every sink hands out ${from} again.`
+          ? `Every sink hands out ${from} again${believed(silent)}.`
           : `${left.join(', ')} does not hand out ${from} again.`,
   };
 }
