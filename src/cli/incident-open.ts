@@ -1,8 +1,10 @@
+import type { DatabaseTarget } from '../database/target.js';
 import type { CureOfIncident } from '../incidents/events.js';
 import type { IncidentRow } from '../incidents/read-model.js';
+import type { Recorded, Signal } from '../incidents/signals.js';
 import type { CommandContext } from './context.js';
 import { deliverIncidents } from './incident-signals.js';
-import { person } from './incidents.js';
+import { person, withIncidents } from './incidents.js';
 
 export interface OpenRequest {
   summary: string;
@@ -40,18 +42,27 @@ export async function openByHand(
     ...(service === undefined ? {} : { service }),
     ...(runbook === undefined ? {} : { runbook }),
   };
-  const { id } = await spoolSignal(context.home, {
-    at: context.now(),
-    by: person(),
-    occurrence,
-  });
-  const delivered = await deliverIncidents(
-    context,
-    await context.database().catch(() => undefined),
-  );
-  const found = delivered?.recorded.find(({ signal }) => signal === id);
+  const [at, by] = [context.now(), person()];
+  const { id } = await spoolSignal(context.home, { at, by, occurrence });
+  const target = await context.database().catch(() => undefined);
+  const delivered = await deliverIncidents(context, target);
+  const found =
+    delivered?.recorded.find(({ signal }) => signal === id) ??
+    (delivered === undefined || target === undefined
+      ? undefined
+      : await recordedElsewhere(context, target, { id, at, by, occurrence }));
   return {
     incidents: found === undefined ? [] : [rowOf(found.incident, config, context.now())],
     spooled: found === undefined,
   };
+}
+
+/** Another process has the spool in hand. Recorded twice, a signal is one. */
+async function recordedElsewhere(
+  context: CommandContext,
+  target: DatabaseTarget,
+  signal: Signal,
+): Promise<Recorded> {
+  const { recordSignal } = await import('../incidents/signals.js');
+  return withIncidents(context, (store) => recordSignal(store, signal), { target });
 }

@@ -45,6 +45,13 @@ async function list(...args: string[]): Promise<Row[]> {
   return outcome.json<{ incidents: Row[] }>().result.incidents;
 }
 
+const openAtOnce = (count: number) =>
+  Promise.all(
+    Array.from({ length: count }, (_, index) =>
+      run('incident', 'open', `at once ${index}`, '--severity', 'P4', '--json'),
+    ),
+  );
+
 const spooled = () => readdir(join(home.home, 'incidents', 'spool')).catch(() => [] as string[]);
 
 describe('gold that was lost', () => {
@@ -148,4 +155,16 @@ describe('a process that is killed', () => {
     const keys = peer.received.map(({ headers }) => headers['idempotency-key']);
     expect(new Set(keys).size).toBe(keys.length);
   }, 180_000);
+});
+
+describe('many who report at once', () => {
+  it('are each told the number of their incident, whoever delivered it', async () => {
+    const outcomes = await openAtOnce(6);
+    for (const [index, outcome] of outcomes.entries()) {
+      const { incidents } = outcome.json<{ incidents: Row[] }>().result;
+      expect(incidents).toMatchObject([{ summary: `at once ${index}`, severity: 'P4' }]);
+    }
+    expect((await list()).filter(({ summary }) => summary.startsWith('at once'))).toHaveLength(6);
+    await expect.poll(spooled).toEqual([]);
+  });
 });
