@@ -5,6 +5,7 @@ import type { RunReport } from '../runbooks/engine/report.js';
 import { ExitCode, interrupted } from '../system/errors.js';
 import { thisProcess } from '../system/owner.js';
 import { type Face, Program } from './effects/program.js';
+import { knowsAsciiOnly } from './terminal/ascii.js';
 import { forDrawing } from './terminal/loading.js';
 import type { SessionEvents } from './terminal/session.js';
 import { themeOf } from './theme.js';
@@ -76,7 +77,7 @@ async function openFace(
   }
   const theme = themeOf(wantsColor(process.stdout, process.env, flags['no-color']));
   const { InkFace } = await forDrawing(() => import('./terminal/ink-face.js'));
-  return InkFace.open({ ...streams, theme, events });
+  return InkFace.open({ ...streams, theme, ascii: knowsAsciiOnly(process.env), events });
 }
 
 const leftText = (runs: TuiResult['runs']): string => {

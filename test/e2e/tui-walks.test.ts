@@ -306,7 +306,7 @@ describe('walks from a symptom to a verified repair', { timeout: 120_000 }, () =
     await writeFile(file, `NEON_DB_URL=${url.href}\n`, { mode: 0o600 });
     const screen = open({ NEON_DB_URL: '' });
     await screen.see('NO DATABASE');
-    await screen.see('1, Enter opens database-connection');
+    await screen.see('1 then Enter opens database-connection');
     screen.type('1');
     await screen.see(/▸ ✗ critical +database/);
     screen.type('\r');
@@ -316,7 +316,7 @@ describe('walks from a symptom to a verified repair', { timeout: 120_000 }, () =
     await screen.see('Answer:');
     await screen.enter('later');
     screen.type('\r');
-    await screen.see('The run waiting.');
+    await screen.see('The run waits.');
     await writeFile(file, `NEON_DB_URL=${right}\n`, { mode: 0o600 });
     screen.type('r');
     await succeeds(screen);

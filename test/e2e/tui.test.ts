@@ -34,7 +34,7 @@ describe('the full screen, built, in a pseudo-terminal', () => {
     screen.type(`${keys.enter}${keys.enter}`);
     await screen.see('Enter alone answers nothing');
     await line(screen, 'no');
-    await screen.see('The run aborted.');
+    await screen.see('The run was aborted.');
     screen.type(keys.esc);
     await screen.see('name:');
     screen.type(keys.enter);

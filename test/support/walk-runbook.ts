@@ -11,8 +11,8 @@ export const hostile = {
 };
 
 export interface WalkOptions {
-  /** For how long its first check prints 10,000 lines a second. */
-  floodSeconds?: number;
+  /** Its first check prints 10,000 lines a second, until the file `enough` is there. */
+  flood?: boolean;
   /** Targets of its plan. */
   targets?: number;
 }
@@ -22,7 +22,7 @@ export interface WalkOptions {
  * and count, an act that waits until the file `go` is there, a manual step, and a proof.
  */
 export async function writeWalk(directory: string, options: WalkOptions = {}): Promise<void> {
-  const { floodSeconds = 0, targets = 3 } = options;
+  const { flood = false, targets = 3 } = options;
   const noise = Object.values(hostile)
     .map((text) => JSON.stringify(text).slice(1, -1))
     .join('\\n');
@@ -48,10 +48,10 @@ export async function writeWalk(directory: string, options: WalkOptions = {}): P
           process.execPath,
           '-e',
           `console.log("${noise}");
-           const until = Date.now() + ${floodSeconds * 1000};
+           const { existsSync } = require('node:fs');
            let printed = 0;
            const timer = setInterval(() => {
-             if (Date.now() >= until) return clearInterval(timer);
+             if (${!flood} || existsSync('enough') || !existsSync('runbooks')) return clearInterval(timer);
              let text = '';
              for (let line = 0; line < 100; line += 1) text += 'line ' + (printed += 1) + ' of the flood\\n';
              process.stdout.write(text);

@@ -1,5 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { z } from 'zod';
+import type { CheckResult } from '../../src/health/runner.js';
+import type { IncidentRow } from '../../src/incidents/read-model.js';
 import { defineRunbook, type Runbook } from '../../src/runbooks/engine/definition.js';
 import type { RunEvent } from '../../src/runbooks/engine/events.js';
 import type { Plan } from '../../src/runbooks/engine/plan.js';
@@ -187,6 +189,58 @@ export const report: RunReport = {
   due: null,
   resume: `reviewops runbook resume ${startedEvent.runId}`,
 };
+
+/** What surrounds a value that was fetched. */
+export const fetched = { error: undefined, loading: false, at: now };
+
+/** An incident that nobody has answered. */
+export const incident: IncidentRow = {
+  incidentId: 7,
+  severity: 'P2',
+  status: 'open',
+  summary: 'The shop is empty',
+  owner: null,
+  openedAt: new Date(now - 60_000).toISOString(),
+  closedAt: null,
+  batchId: null,
+  source: 'person',
+  respondBy: new Date(now + 59 * 60_000).toISOString(),
+  resolveBy: new Date(now + 480 * 60_000).toISOString(),
+  escalateAt: null,
+  nextStatusAt: null,
+  breached: false,
+  reviewDue: false,
+};
+
+/** A health report as the first screen, or the live one, fetches it. */
+export function looked(
+  what: 'glance' | 'health',
+  checks: readonly Partial<CheckResult>[],
+): Extract<Message, { type: 'loaded' }> {
+  const counts = { ok: 0, skipped: 0, unknown: 0, warning: 0, critical: 0 };
+  const whole = checks.map((check): CheckResult => {
+    const one: CheckResult = {
+      name: 'database',
+      title: '',
+      group: 'database',
+      state: 'ok',
+      summary: '',
+      value: null,
+      unit: null,
+      threshold: null,
+      seconds: 0,
+      runbook: null,
+      next: null,
+      evidence: {},
+      ...check,
+    };
+    counts[one.state] += 1;
+    return one;
+  });
+  const at = new Date(now).toISOString();
+  const value = { state: 'ok' as const, counts, checks: whole, at, seconds: 0 };
+  return { type: 'loaded', news: { [what]: { ...fetched, value } } };
+}
 
 let ink: InkHost | undefined;
 

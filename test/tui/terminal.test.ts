@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { knowsAsciiOnly, toAscii } from '../../src/tui/terminal/ascii.js';
 import { KeyDecoder } from '../../src/tui/terminal/decode.js';
 import { Painter, type Screen } from '../../src/tui/terminal/painter.js';
+import { widthOf } from '../../src/tui/text.js';
 
 const decode = (...chunks: string[]) => {
   const decoder = new KeyDecoder();
@@ -88,5 +90,25 @@ describe('painter', () => {
     screen.drain();
     expect(screen.written).toHaveLength(1);
     expect(screen.written[0]).toContain('three');
+  });
+});
+
+describe('a terminal that knows ASCII only', () => {
+  it('gets signs of one column, and nothing moves', () => {
+    const frame = '▸✓ ok │ café 評価… ❤️';
+    expect(toAscii(frame)).toBe('>+ ok | caf? ????~ ??');
+    expect(widthOf(toAscii(frame))).toBe(widthOf(frame));
+  });
+
+  it.each([
+    [{ LANG: 'C' }, true],
+    [{ LANG: 'en_US.UTF-8', LC_ALL: 'POSIX' }, true],
+    [{ LANG: 'fr_FR.ISO-8859-1' }, true],
+    [{ LANG: 'C', LC_ALL: 'C.utf8' }, false],
+    [{ LANG: 'C', LC_CTYPE: 'en_US.UTF-8' }, false],
+    [{ LANG: '' }, false],
+    [{}, false],
+  ])('is told by its locale: %j', (environment, expected) => {
+    expect(knowsAsciiOnly(environment)).toBe(expected);
   });
 });

@@ -42,7 +42,7 @@ function statusLine(model: Model): Line {
   if (screen.name === 'home') {
     const cured = worstCured(model);
     if (screen.panel !== 'system' && cured !== undefined) {
-      return [span(`1, Enter opens ${cured.runbook}: ${cured.summary}`, 'caution')];
+      return [span(`1 then Enter opens ${cured.runbook}: ${cured.why}`, 'caution')];
     }
     if (screen.panel !== 'system') return [span(stock.environment.value?.detail ?? '', 'dim')];
   }

@@ -42,12 +42,12 @@ function formLines({ runbook, form, readOnly, width }: FormViewProps): FormLine[
   });
   const whole = problems.get('');
   const labels = {
-    look: 'Look only: checks and plan, nothing is changed',
+    look: 'Look only: check, plan, change nothing',
     run:
       runbook.risk === 'read'
         ? 'Run: it only reads'
         : readOnly
-          ? 'Run (this session is read-only: it will be refused)'
+          ? 'Run: refused, this session is read-only'
           : 'Run: look, plan, ask you, act, prove',
   };
   return [

@@ -29,7 +29,11 @@ const tones: Record<Environment['kind'], Tone> = {
 
 function crumb(model: Model, screen: Screen): string {
   if (screen.name === 'runbook') return screen.runbook.id;
-  if (screen.name === 'run') return `run ${model.run?.runbook.id ?? ''}`;
+  if (screen.name === 'run') {
+    const id = model.run?.runbook.id ?? '';
+    const below = model.screens.at(-2);
+    return below?.name === 'runbook' && below.runbook.id === id ? 'run' : `run ${id}`;
+  }
   if (screen.name === 'incident') {
     const id = model.stock.incident.value?.incidentId;
     return id === undefined ? 'Incident' : `#${id}`;

@@ -3,7 +3,7 @@ import type { ReactElement } from 'react';
 import { windowStart } from '../state/list.js';
 import type { Model, Overlay } from '../state/model.js';
 import { type Choice, choicesOf, promptText } from '../state/overlays.js';
-import { pad } from '../text.js';
+import { pad, widthOf } from '../text.js';
 import { fieldLine } from '../view/field-line.js';
 import { keyName } from '../view/key-names.js';
 import { bodyRows } from '../view/layout.js';
@@ -44,30 +44,40 @@ function choiceLines(
   const choices = choicesOf(model);
   const at = Math.min(cursor, choices.length - 1);
   const rows = height - 3;
+  const nameWidth = Math.max(0, ...choices.map((choice) => widthOf(shownName(choice, name))));
   const start = windowStart(at, choices.length, rows);
   const title =
     name === 'help'
       ? 'Keys of this screen; type to find one, Enter does it'
-      : 'Commands and runbooks';
+      : 'Commands and runbooks; type a part of the name, Enter does it';
+  const end = Math.min(choices.length, start + rows);
+  const place = choices.length > rows ? `   ${start + 1}–${end} of ${choices.length}` : '';
   return [
-    line(title, 'title'),
+    [span(title, 'title'), span(place, 'dim')],
     [span(name === 'help' ? '/ ' : ': ', 'key'), ...fieldLine(field)],
     blank,
     ...(choices.length === 0 ? [line('Nothing fits.', 'dim')] : []),
     ...choices
       .slice(start, start + rows)
-      .map((choice, index) => choiceLine(choice, start + index === at, name)),
+      .map((choice, index) => choiceLine(choice, start + index === at, name, nameWidth)),
   ];
 }
 
-const nameWidth = 24;
+/** The name of a choice as it is drawn. */
+const shownName = ({ name }: Choice, of: 'help' | 'palette'): string =>
+  of === 'help' ? name.split(' ').map(keyName).join(' ') : name;
 
-function choiceLine({ name, description }: Choice, chosen: boolean, of: 'help' | 'palette'): Line {
-  const shown = of === 'help' ? name.split(' ').map(keyName).join(' ') : name;
+function choiceLine(
+  choice: Choice,
+  chosen: boolean,
+  of: 'help' | 'palette',
+  nameWidth: number,
+): Line {
+  const also = of === 'palette' && choice.also.length > 0 ? `  (${choice.also.join(', ')})` : '';
   return [
     span(chosen ? '▸ ' : '  ', 'key'),
-    span(pad(shown, nameWidth), chosen ? 'selected' : 'key'),
-    span(' '),
-    span(description),
+    span(pad(shownName(choice, of), nameWidth), chosen ? 'selected' : 'key'),
+    span(`  ${choice.description}`),
+    span(also, 'dim'),
   ];
 }

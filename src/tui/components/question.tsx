@@ -39,7 +39,7 @@ const saidOf = ({ answer }: Model, question: Question): Line =>
 
 function answerLine({ answer }: Model, active: boolean): Line {
   if (answer === undefined) return [];
-  if (!active) return line('  Tab leads to the answer.', 'dim');
+  if (!active) return line('  Enter leads to the answer.', 'dim');
   if (!answer.armed) return line('  Read first: keys count in a moment.', 'dim');
   return [span('Answer: ', 'key'), ...fieldLine(answer.field)];
 }

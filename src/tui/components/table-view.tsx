@@ -1,6 +1,7 @@
 import { Box } from 'ink';
 import type { ReactElement } from 'react';
-import { line, span } from '../view/line.js';
+import { pad, widthOf } from '../text.js';
+import { line, span, textOf } from '../view/line.js';
 import type { Table } from '../view/table.js';
 import { tableLines } from '../view/table-lines.js';
 import { LineView } from './lines.js';
@@ -24,13 +25,14 @@ export function TableView({
   active = true,
 }: TableViewProps): ReactElement {
   const { head, rows, start, count } = tableLines(table, cursor, width - 2, height);
-  const empty = Array.from(
-    { length: Math.max(0, height - Math.max(1, rows.length)) },
-    (_, at) => at,
-  );
+  const titles = textOf(head).trimEnd();
+  const place = count > height ? `  ${start + 1}–${start + rows.length} of ${count}` : '';
   return (
     <Box flexDirection="column" width={width} height={height + 1}>
-      <LineView line={[{ text: '  ' }, ...head]} width={width} />
+      <LineView
+        line={[span(`${pad(`  ${titles}`, width - widthOf(place))}${place}`, 'dim')]}
+        width={width}
+      />
       {rows.length === 0 ? <LineView line={line(`  ${table.empty}`, 'dim')} width={width} /> : null}
       {rows.map(({ line: content, selected }, index) => (
         <LineView
@@ -39,13 +41,6 @@ export function TableView({
           line={[span(selected && active ? '▸ ' : '  '), ...content]}
           width={width}
           tone={selected && active ? 'selected' : undefined}
-        />
-      ))}
-      {empty.map((at) => (
-        <LineView
-          key={`empty ${at}`}
-          line={at === empty.length - 1 && count > height ? line(`  ${count} in all`, 'dim') : []}
-          width={width}
         />
       ))}
     </Box>

@@ -41,6 +41,7 @@ export const actions = [
   'panel-6',
   'copy',
   'fill-form',
+  'to-answer',
   'choose',
   'submit',
   'next-match',

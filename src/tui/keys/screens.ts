@@ -17,7 +17,7 @@ export const screens: readonly Binding[] = [
     context: 'home',
     keys: ['enter'],
     label: 'open',
-    description: 'Open the runbook or the run; of the system, the runbook that cures it.',
+    description: 'Open the runbook, the run, or what cures the finding.',
   },
   {
     action: 'next-panel',
@@ -42,7 +42,7 @@ export const screens: readonly Binding[] = [
     context: 'incident',
     keys: ['a'],
     label: 'acknowledge',
-    description: 'Somebody works on the incident: stops the calls; asks first.',
+    description: 'Say that you work on it, which stops the calls.',
     commands: ['acknowledge', 'ack'],
   },
   {
@@ -58,8 +58,7 @@ export const screens: readonly Binding[] = [
     context: 'incident',
     keys: ['c'],
     label: 'cure',
-    description:
-      'Open the runbook that cures the incident, with its inputs; the run belongs to it.',
+    description: 'Open the runbook that cures it, with its inputs.',
     commands: ['cure'],
   },
   {
@@ -67,7 +66,7 @@ export const screens: readonly Binding[] = [
     context: 'incident',
     keys: ['p'],
     label: 'post-mortem',
-    description: 'Write the post-mortem, as far as the log knows it, into a new file.',
+    description: 'Write what is known into a post-mortem, a new file.',
     commands: ['post-mortem', 'postmortem'],
   },
   {
@@ -102,6 +101,13 @@ export const screens: readonly Binding[] = [
     description: 'Go to the inputs and the ways to start.',
   },
   {
+    action: 'to-answer',
+    context: 'run',
+    keys: ['enter'],
+    label: 'to the answer',
+    description: 'Go to the answer that the run waits for.',
+  },
+  {
     action: 'retry',
     context: 'run',
     keys: ['r'],
@@ -122,7 +128,7 @@ export const screens: readonly Binding[] = [
     context: 'run',
     keys: ['i'],
     label: 'incident',
-    description: 'Open an incident for the run that ended, or add to the open one; asks first.',
+    description: 'Open an incident for the run, or add to its open one.',
     commands: ['open-incident', 'update-incident'],
   },
   {
@@ -146,7 +152,7 @@ export const screens: readonly Binding[] = [
     context: 'run',
     keys: [],
     label: 'undo',
-    description: 'Take back what the run did, where every step can be; asks first.',
+    description: 'Take back what the run did; asks first.',
     commands: ['undo'],
   },
   {
@@ -154,7 +160,7 @@ export const screens: readonly Binding[] = [
     context: 'steps',
     keys: ['y'],
     label: 'copy command',
-    description: 'Copy the manual command of the step to the clipboard of the terminal.',
+    description: 'Copy the command that does the step by hand.',
     commands: ['copy'],
   },
   {

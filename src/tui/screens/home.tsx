@@ -5,10 +5,10 @@ import { TableView } from '../components/table-view.js';
 import { fieldOf } from '../state/field.js';
 import { type HomePanel, homePanels, type Model, type Screen } from '../state/model.js';
 import { fieldLine } from '../view/field-line.js';
+import { glanceLines } from '../view/glance.js';
 import { glanceRows, listView } from '../view/layout.js';
 import { type Line, line, span } from '../view/line.js';
-import { tableLines } from '../view/table-lines.js';
-import { homeTable, unfinished } from '../view/tables.js';
+import { unfinished } from '../view/tables.js';
 
 const titles: Record<HomePanel, string> = {
   system: 'System',
@@ -42,13 +42,8 @@ export function Home({
 /** The worst first; nothing where the system is the chosen panel. */
 function Glance({ model, height }: { model: Model; height: number }): ReactElement | null {
   if (height === 0) return null;
-  const table = homeTable(model, 'system', '');
   const { columns } = model.size;
-  const shown = tableLines(table, 0, columns - 2, height - 1).rows;
-  const lines: Line[] =
-    shown.length === 0
-      ? [line(`  ${table.empty}`, 'dim')]
-      : shown.map(({ line: content }) => [{ text: '  ' }, ...content]);
+  const lines = glanceLines(model, columns, height - 1);
   return <Lines lines={lines} width={columns} height={height} />;
 }
 

@@ -7,7 +7,8 @@ import type { ListScreen, Model } from '../state/model.js';
 import { fieldLine } from '../view/field-line.js';
 import { detailRows, type ListView, listView } from '../view/layout.js';
 import { type Line, line, span, wrapped } from '../view/line.js';
-import { clock } from '../view/words.js';
+import { concern } from '../view/tables.js';
+import { checkSign, clock } from '../view/words.js';
 
 /** A screen that is one list: health, batches, runs, the events of a run, the commands. */
 export function ListScreenView({
@@ -51,10 +52,13 @@ function titleOf({ stock }: Model, { name }: ListScreen): Line {
     case 'health': {
       const { value, loading, at } = stock.health;
       if (value === undefined) return line(loading ? 'Looking at everything …' : 'Health', 'title');
-      const counts = Object.entries(value.counts).filter(([, count]) => count > 0);
-      const said = counts.map(([state, count]) => `${count} ${state}`).join(', ');
+      const counted = concern.filter((state) => value.counts[state] > 0);
+      const said = counted.map((state) => `${value.counts[state]} ${state}`).join(', ');
       const when = at === undefined ? '' : `, ${clock(at).slice(11)} UTC, again every 30 s`;
-      return [span(said, 'title'), span(loading ? ', looking again …' : when, 'dim')];
+      return [
+        span(said, value.state === 'ok' ? 'title' : (checkSign(value.state).tone ?? 'title')),
+        span(loading ? ', looking again …' : when, 'dim'),
+      ];
     }
     case 'journal': {
       const run = stock.journal.value?.run;

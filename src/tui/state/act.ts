@@ -63,6 +63,8 @@ export function act(model: Model, action: Action): Update {
       return filter(model);
     case 'fill-form':
       return fillForm(model);
+    case 'to-answer':
+      return toAnswerBox(model);
     case 'copy':
       return copy(model);
     case 'help':
@@ -221,6 +223,15 @@ function fillForm(model: Model): Update {
   return stay(hasBrowser(screen) ? withBrowser(model, screen, { focus: 'form' }) : model);
 }
 
+/** To the answer; what is typed on the way there is not taken for it. */
+function toAnswerBox(model: Model): Update {
+  const screen = shown(model);
+  const { answer } = model;
+  if (!hasBrowser(screen) || answer === undefined) return stay(model);
+  const focused = withBrowser(model, screen, { focus: 'answer' });
+  return stay({ ...focused, answer: { ...answer, armed: false } }, { type: 'await-quiet' });
+}
+
 /** What `y` copies: the row's own words, or the command of the step. */
 function copy(model: Model): Update {
   const screen = shown(model);
@@ -255,7 +266,7 @@ export function refreshed(model: Model): Effect[] {
   const { stock } = model;
   switch (shown(model).name) {
     case 'home':
-      return load('environment', 'runbooks', 'runs', 'glance');
+      return load('environment', 'runbooks', 'runs', 'glance', 'incidents');
     case 'health':
       return load('health');
     case 'incidents':

@@ -81,6 +81,8 @@ export function isAvailable(model: Model, action: Action): boolean {
       return (
         run?.phase === 'ended' && run.report?.changed === true && run.runbook.risk === 'change'
       );
+    case 'to-answer':
+      return run?.question !== undefined;
     case 'follow-branch':
       return run?.report?.branch?.to === 'runbook';
     case 'incident-of-run':

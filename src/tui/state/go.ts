@@ -26,6 +26,8 @@ export function openTarget(model: Model, target: Target): Update {
   switch (target.to) {
     case 'runbook':
       return openRunbook(model, target.id, target.input, target.incident);
+    case 'incidents':
+      return openList(model, 'incidents');
     case 'incident': {
       // Another one that was looked at before is not shown under this one's name.
       const stock = { ...model.stock, incident: nothing };
@@ -80,7 +82,9 @@ export function openList(model: Model, name: ListScreen['name']): Update {
   const { load, command } = listScreens[name];
   const recorded = command === undefined ? model : record(model, command);
   const effects: Effect[] = load === undefined ? [] : [{ type: 'load', what: load }];
-  return stay(pushScreen(recorded, { name, list: emptyList }), ...effects);
+  // The way back stays short, however often somebody goes to and fro.
+  const screens = recorded.screens.filter((screen) => screen.name !== name);
+  return stay(pushScreen({ ...recorded, screens }, { name, list: emptyList }), ...effects);
 }
 
 export const goHome = (model: Model): Update =>

@@ -45,6 +45,9 @@ export const outputLine = (step: string, text: string): OutputLine => ({
   text: clean(text.length > longest ? `${text.slice(0, longest)}…` : text),
 });
 
+/** What is kept, in the pieces that later logs share. */
+export const outputChunks = ({ chunks }: OutputLog): OutputLog['chunks'] => chunks;
+
 /** All lines that are kept, of one step or of all. */
 export function outputOf({ chunks }: OutputLog, step?: string): OutputLine[] {
   const lines = chunks.flat();

@@ -1,6 +1,6 @@
 import { type Action, type Binding, bindings } from '../keys.js';
 import type { Press } from '../terminal/decode.js';
-import { bindingsOf, isAvailable } from './contexts.js';
+import { bindingsOf, contextsOf, isAvailable } from './contexts.js';
 import { editField, fieldOf } from './field.js';
 import { change, changeOf, incidentText } from './incidents.js';
 import { matches } from './list.js';
@@ -10,12 +10,15 @@ import { type Model, type Overlay, type PromptPurpose, stay, tell, type Update }
 export interface Choice {
   name: string;
   description: string;
+  /** Other words that find it. */
+  also: readonly string[];
   does: { type: 'action'; action: Action } | { type: 'runbook'; id: string };
 }
 
 export const openOverlay = (model: Model, name: 'help' | 'palette'): Model => ({
   ...model,
-  overlay: { name, field: fieldOf(), cursor: 0 },
+  // Nothing is chosen before a letter or an arrow: Enter alone does nothing.
+  overlay: { name, field: fieldOf(), cursor: -1 },
 });
 
 export const openPrompt = (model: Model, purpose: PromptPurpose): Model => ({
@@ -30,19 +33,26 @@ export function choicesOf(model: Model): Choice[] {
   const below: Model = { ...model, overlay: undefined };
   const query = overlay.field.value.trim();
   const all = overlay.name === 'help' ? helpChoices(below) : paletteChoices(below);
-  const found = all.filter(({ name, description }) => matches(query, [name, description]));
+  const found = all.filter(({ name, description, also }) =>
+    matches(query, [name, description, ...also]),
+  );
   if (overlay.name === 'help') return found;
-  // A name that begins as typed comes before a word somewhere in a sentence.
-  const begins = ({ name }: Choice) => (name.startsWith(query) ? 0 : 1);
-  return found.toSorted((a, b) => begins(a) - begins(b));
+  // A name that is as typed comes first, then what begins so, then a word somewhere in a sentence.
+  const rank = ({ name, also }: Choice) => {
+    const names = [name, ...also];
+    if (names.includes(query)) return 0;
+    return names.some((one) => one.startsWith(query)) ? 1 : 2;
+  };
+  return found.toSorted((a, b) => rank(a) - rank(b));
 }
 
 const helpChoices = (model: Model): Choice[] =>
   bindingsOf(model)
     .filter(({ keys }) => keys.length > 0)
-    .map(({ keys, description, action }) => ({
+    .map(({ keys, description, action, label, commands = [] }) => ({
       name: keys.join(' '),
       description,
+      also: [label, ...commands],
       does: { type: 'action', action },
     }));
 
@@ -50,14 +60,25 @@ const isCommand = (binding: Binding): binding is Binding & { commands: readonly 
   binding.commands !== undefined;
 
 function paletteChoices(model: Model): Choice[] {
+  const contexts = contextsOf(model);
   const commands = bindings
     .filter(isCommand)
-    .filter(({ action }) => isAvailable(model, action))
-    .flatMap(({ commands: names, description, action }) =>
-      names.map((name): Choice => ({ name, description, does: { type: 'action', action } })),
+    .filter(({ context, action }) => contexts.includes(context) && isAvailable(model, action))
+    .map(
+      ({ commands: [name = '', ...also], description, action }): Choice => ({
+        name,
+        description,
+        also,
+        does: { type: 'action', action },
+      }),
     );
   const runbooks = (model.stock.runbooks.value ?? []).map(
-    ({ id, title }): Choice => ({ name: id, description: title, does: { type: 'runbook', id } }),
+    ({ id, title }): Choice => ({
+      name: id,
+      description: title,
+      also: [],
+      does: { type: 'runbook', id },
+    }),
   );
   return [...commands, ...runbooks];
 }
@@ -76,7 +97,7 @@ export function typeOverlay(model: Model, overlay: Overlay, press: Press): Model
   if (field === undefined) return model;
   return overlay.name === 'prompt'
     ? { ...model, overlay: { ...overlay, field, problem: undefined } }
-    : { ...model, overlay: { ...overlay, field, cursor: 0 } };
+    : { ...model, overlay: { ...overlay, field, cursor: field.value.trim() === '' ? -1 : 0 } };
 }
 
 /** The palette's text becomes the chosen name. */

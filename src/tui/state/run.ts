@@ -32,6 +32,8 @@ export interface StepView {
   progress: Progress | undefined;
   /** Why the last attempt failed, while the next one is awaited. */
   retrying: string | undefined;
+  /** It waits for the answer of whoever sits here. */
+  asks?: boolean;
 }
 
 export interface Progress {

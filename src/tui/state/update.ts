@@ -1,3 +1,4 @@
+import type { RunState } from '../../runbooks/engine/events.js';
 import type { Press } from '../terminal/decode.js';
 import { listView } from '../view/layout.js';
 import { hasBrowser } from '../view/panels.js';
@@ -73,6 +74,17 @@ function tick(model: Model): Update {
   return due ? stay(model, ...refreshed(model)) : stay(model);
 }
 
+/** How a run ended, in a sentence. */
+const endings: Record<RunState, string> = {
+  running: 'goes on',
+  waiting: 'waits',
+  succeeded: 'succeeded',
+  failed: 'failed',
+  refused: 'was refused',
+  aborted: 'was aborted',
+  interrupted: 'was interrupted',
+};
+
 /** Something happened to the run. */
 function happened(
   model: Model,
@@ -89,7 +101,7 @@ function happened(
       const { state } = message.report;
       const next = tell(
         settled({ ...model, run: ended, ended: [...model.ended, message.report] }),
-        `The run ${run.dryRun && state === 'succeeded' ? 'was planned' : state}.`,
+        `The run ${run.dryRun && state === 'succeeded' ? 'was planned' : endings[state]}.`,
         state === 'succeeded' ? 'good' : 'caution',
       );
       return stay(

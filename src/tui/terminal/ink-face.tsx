@@ -2,6 +2,7 @@ import { App } from '../components/app.js';
 import type { Face } from '../effects/program.js';
 import type { Model, Size } from '../state/model.js';
 import type { Theme } from '../theme.js';
+import { toAscii } from './ascii.js';
 import { type InkHost, openInk } from './host.js';
 import { Painter } from './painter.js';
 import { type SessionEvents, TerminalSession } from './session.js';
@@ -16,6 +17,8 @@ export interface InkFaceOptions {
   input: NodeJS.ReadStream;
   output: NodeJS.WriteStream;
   theme: Theme;
+  /** The terminal knows no signs beyond ASCII. */
+  ascii: boolean;
   events: Omit<SessionEvents, 'dirty'>;
 }
 
@@ -100,9 +103,9 @@ export class InkFace implements Face {
   #draw(): void {
     this.#cancel();
     if (this.#closed || !this.#session.active || this.#model === undefined) return;
-    const { theme } = this.#options;
+    const { theme, ascii } = this.#options;
     const frame = this.#ink.render(<App model={this.#model} theme={theme} />, this.#model.size);
-    this.#painter.paint(frame);
+    this.#painter.paint(ascii ? toAscii(frame) : frame);
     this.#drawnAt = performance.now();
   }
 }

@@ -1,14 +1,18 @@
 import type { CureOfIncident } from '../../incidents/events.js';
-import type { ClockView, IncidentDetail } from '../../incidents/read-model.js';
+import type { ClockView, IncidentDetail, IncidentRow } from '../../incidents/read-model.js';
 import type { Model } from '../state/model.js';
 import { type Span, span } from './line.js';
 import { filtered, type Row, type Table, waitingFor } from './table.js';
 import { clock, timeLeft } from './words.js';
 
+/** Until when somebody has to do something next; ISO 8601. */
+export const nextClock = ({ status, respondBy, resolveBy }: IncidentRow): string | null =>
+  status === 'open' ? (respondBy ?? resolveBy) : resolveBy;
+
 /** The incidents that are not closed, with the time that is left as of now. */
 export function incidentsTable({ now, stock: { incidents } }: Model, filter: string): Table {
   const rows = (incidents.value ?? []).map((one): Row => {
-    const due = one.status === 'open' ? (one.respondBy ?? one.resolveBy) : one.resolveBy;
+    const due = nextClock(one);
     const late = one.breached || (due !== null && Date.parse(due) < now);
     return {
       cells: [
@@ -105,7 +109,7 @@ function clockRow(name: string, { due, metAt, breachedAt, left, paused }: ClockV
 
 /** What an event says, on one line. */
 function eventText(data: Record<string, unknown>): string {
-  const { evidence: _evidence, runbook: _runbook, cause: _cause, ...rest } = data;
+  const { evidence: _evidence, runbook: _runbook, cause: _cause, uid: _uid, ...rest } = data;
   return Object.entries(rest)
     .map(([name, value]) => {
       const text = typeof value === 'string' ? value : JSON.stringify(value);

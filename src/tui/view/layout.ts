@@ -9,6 +9,7 @@ import {
   shown,
 } from '../state/model.js';
 import { cleanLines, wrap } from '../text.js';
+import { glanceHeight } from './glance.js';
 import { type BrowserScreen, type PanelView, panelView, questionText } from './panels.js';
 import type { Table } from './table.js';
 import { homeTable, listTable } from './tables.js';
@@ -63,8 +64,7 @@ function homeList(
 export function glanceRows(model: Model): number {
   const screen = shown(model);
   if (screen.name !== 'home' || isGlance(screen.panel)) return 0;
-  const wanted = Math.max(1, homeTable(model, 'system', '').rows.length);
-  return Math.min(wanted, Math.floor(bodyRows(model.size) / 2) - 2) + 1;
+  return Math.min(glanceHeight(model), Math.floor(bodyRows(model.size) / 2) - 2) + 1;
 }
 
 const isGlance = (panel: HomePanel): boolean => panel === 'system';
@@ -84,7 +84,7 @@ const gutter = 3;
 /** How the two sides of a runbook share the screen. */
 export function browserLayout(model: Model, screen: BrowserScreen): BrowserLayout {
   const { columns } = model.size;
-  const left = Math.min(48, Math.max(28, Math.floor(columns * 0.36)));
+  const left = Math.min(52, Math.max(30, Math.floor(columns * 0.38)));
   const right = columns - left - gutter;
   const asked = screen.name === 'run' ? model.run?.question : undefined;
   const question = asked === undefined ? [] : questionLines(asked, right);

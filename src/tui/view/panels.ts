@@ -1,13 +1,15 @@
 import type { Question } from '../../runbooks/engine/answers.js';
-import type { Json, JsonObject } from '../../runbooks/engine/definition.js';
+import type { JsonObject } from '../../runbooks/engine/definition.js';
 import { formatSeconds } from '../../system/duration.js';
 import { matches } from '../state/list.js';
 import type { Browser, Model, Panel, Screen } from '../state/model.js';
-import { type OutputLog, outputOf } from '../state/output.js';
+import { outputOf } from '../state/output.js';
 import { type RunView, type StepView, stepsOf } from '../state/run.js';
 import { blank, type Line, line, marked, span, textOf, wrapped } from './line.js';
+import { outputLines } from './output-lines.js';
+import { planLines } from './plan.js';
 import { reportLines } from './report.js';
-import { clock, progressText, signSpan, stepSign } from './words.js';
+import { clock, jsonText, progressText, signSpan, stepSign } from './words.js';
 
 export type BrowserScreen = Extract<Screen, { browser: Browser }>;
 
@@ -15,8 +17,10 @@ export const hasBrowser = (screen: Screen): screen is BrowserScreen => 'browser'
 
 /** The steps of what a screen shows: a run, or a runbook that is read. */
 export function stepsShown(model: Model, screen: BrowserScreen): readonly StepView[] {
-  if (screen.name === 'run') return model.run?.steps ?? [];
-  return stepsOf(screen.runbook);
+  if (screen.name !== 'run') return stepsOf(screen.runbook);
+  const { steps = [], question } = model.run ?? {};
+  if (question === undefined) return steps;
+  return steps.map((step) => (step.id === question.step ? { ...step, asks: true } : step));
 }
 
 /** Position of the step that is shown. */
@@ -58,7 +62,7 @@ function guide({ step, width, run, model }: Subject): Line[] {
   if (step === undefined) return [];
   const lines = [
     ...wrapped(step.title, width, 'title'),
-    [span(`${step.kind} `, 'dim'), signSpan(stepSign(step))],
+    [span(`${step.kind} `, 'dim'), signSpan(stepSign(step)), span(runningFor(step, model), 'dim')],
     blank,
     ...wrapped(step.why, width),
     blank,
@@ -77,6 +81,13 @@ function guide({ step, width, run, model }: Subject): Line[] {
     lines.push(blank, ...wrapped(step.result.summary, width, stepSign(step).tone));
   if (run !== undefined) lines.push(...lastOutput(run, step, width));
   return lines;
+}
+
+/** For how long a step has been going on: whoever waits sees that time goes by. */
+function runningFor({ state, startedAt, asks }: StepView, { now }: Model): string {
+  if (state !== 'running' || startedAt === undefined || asks === true) return '';
+  const seconds = Math.floor((now - startedAt) / 1000);
+  return seconds < 1 ? '' : ` for ${formatSeconds(seconds)}`;
 }
 
 /** What a person is asked, in full. */
@@ -130,74 +141,22 @@ function objectLines(data: JsonObject, width: number, indent = 0): Line[] {
         ...objectLines(inner, width, indent + 2),
       ];
     }
-    return wrapped(`${name}: ${plain(value)}`, width, undefined, indent);
+    return wrapped(`${name}: ${jsonText(value)}`, width, undefined, indent);
   });
 }
 
-const plain = (value: Json): string => (typeof value === 'string' ? value : JSON.stringify(value));
-
 function output({ run, width }: Subject): Line[] {
   if (run === undefined || run.output.count === 0) return wrapped('No output yet.', width, 'dim');
-  return outputLines(run.output);
-}
-
-/** A frame asks for them several times, and in a flood there are thousands. */
-const drawnOutput = new WeakMap<OutputLog, Line[]>();
-
-function outputLines(log: OutputLog): Line[] {
-  const known = drawnOutput.get(log);
-  if (known !== undefined) return known;
-  const lost = log.total - log.count;
-  const lines = outputOf(log).map(({ step, text }): Line => [span(`${step} │ `, 'dim'), { text }]);
-  if (lost > 0) lines.unshift(line(`… ${lost} earlier lines were let go`, 'dim'));
-  drawnOutput.set(log, lines);
-  return lines;
+  return outputLines(run.output, width);
 }
 
 function planView(run: RunView | undefined, query: string, width: number): PanelView {
-  const made = run?.plan;
-  if (made === undefined) {
-    return { head: undefined, lines: wrapped('No plan was made yet.', width, 'dim') };
-  }
-  const { plan, hash } = made;
-  const rows = plan.targets.map(({ action, type, name, state }) => [
-    action,
-    `${type} ${name}`,
-    Object.entries(state)
-      .map(([key, value]) => `${key} ${plain(value)}`)
-      .join(', '),
-  ]);
-  const shown = rows.filter((cells) => matches(query, cells));
-  const actionWidth = Math.min(
-    Math.max(8, ...rows.map(([action = '']) => action.length)),
-    Math.floor(width / 3),
-  );
-  const nameWidth = Math.min(
-    Math.max(8, ...rows.map(([, name = '']) => name.length)),
-    Math.floor(width / 2),
-  );
-  const cellsOf = ([action = '', name = '', state = '']: readonly string[]): Line => [
-    span(action.padEnd(actionWidth).slice(0, actionWidth)),
-    span('  '),
-    span(name.padEnd(nameWidth), 'accent'),
-    span('  '),
-    span(state, 'dim'),
-  ];
-  const totals = Object.entries(plan.totals).map(([name, value]) => `${name} ${plain(value)}`);
-  const targets = rows.length === 1 ? '1 target' : `${rows.length} targets`;
-  const count = query === '' ? targets : `${shown.length} of ${targets}`;
-  return {
-    head: [
-      span([count, ...totals].join(', '), 'title'),
-      span(`  plan ${hash.slice(0, 12)}`, 'dim'),
-    ],
-    lines: [
-      ...wrapped(plan.summary, width),
-      ...plan.notes.flatMap((note) => wrapped(`- ${note}`, width, 'caution')),
-      blank,
-      ...shown.map((cells) => marked(cellsOf(cells), query)),
-    ],
-  };
+  if (run?.plan !== undefined) return planLines(run.plan, query, width);
+  const text =
+    run === undefined
+      ? 'The run has not begun. Enter leads to the start; look only makes the plan.'
+      : 'No plan was made yet.';
+  return { head: undefined, lines: wrapped(text, width, 'dim') };
 }
 
 function log({ run, width }: Subject): Line[] {

@@ -3,7 +3,7 @@ import { formatSeconds } from '../../system/duration.js';
 import type { Related } from '../state/model.js';
 import type { RunView } from '../state/run.js';
 import { blank, type Line, line, span, wrapped } from './line.js';
-import { clock, runSign, signSpan } from './words.js';
+import { checkSign, clock, runSign, signSpan } from './words.js';
 
 /** How a run ended, what to do next, and what every step found. */
 export function reportLines(run: RunView | undefined, width: number, related?: Related): Line[] {
@@ -24,11 +24,32 @@ export function reportLines(run: RunView | undefined, width: number, related?: R
       span(`  ${report.runId}`, 'dim'),
     ],
     ...(report.reason === null ? [] : wrapped(report.reason, width)),
+    ...foundLines(report, width),
+    ...(planned ? wrapped('4 shows what would be done; Esc leads back to the start.', width) : []),
     ...nextLines(report, width),
     ...(run.dryRun ? [] : incidentLines(report, width, related)),
     blank,
     ...stepLines(report, width),
   ];
+}
+
+/**
+ * What shows that it worked, or what is wrong, before all the steps. What was found before the last
+ * change is not so any more.
+ */
+function foundLines({ state, steps }: RunReport, width: number): Line[] {
+  const changed = steps.findLastIndex(
+    (step) => (step.kind === 'act' || step.kind === 'manual') && step.state === 'done',
+  );
+  const since = steps.slice(changed + 1).filter(({ finding }) => finding !== undefined);
+  const wrong = since.flatMap(({ id, finding }) => {
+    if (finding?.state !== 'critical' && finding?.state !== 'warning') return [];
+    const { sign, tone } = checkSign(finding.state);
+    return wrapped(`${sign} ${id}: ${finding.summary}`, width, tone);
+  });
+  const last = since.at(-1)?.finding;
+  if (state !== 'succeeded' || changed === -1 || last?.state !== 'ok') return wrong;
+  return [...wrapped(`Proven: ${last.summary}`, width, 'good'), ...wrong];
 }
 
 /** What a person does now: the first thing to be read after how it ended. */
@@ -56,8 +77,10 @@ function incidentLines({ runId }: RunReport, width: number, related: Related | u
 }
 
 function stepLines({ steps }: RunReport, width: number): Line[] {
+  if (steps.every(({ state }) => state === 'pending')) return [];
   return steps.flatMap(({ id, state, summary, seconds, verified, finding }) => {
-    const word = verified?.done === true ? `${state}, verified` : (finding?.state ?? state);
+    const said = state === 'pending' ? 'to do' : (finding?.state ?? state);
+    const word = verified?.done === true ? `${said}, verified` : said;
     const time = seconds === null ? '' : ` (${formatSeconds(seconds)})`;
     return [
       ...wrapped(`${id}: ${word}${time}`, width, 'accent'),

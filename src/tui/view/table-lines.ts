@@ -10,7 +10,7 @@ const leastRest = 8;
 
 /** Columns of the screen for each column of the table; those that do not fit get none. */
 export function columnWidths(columns: readonly Column[], width: number): number[] {
-  const fixed = columns.map((column) => (column.width === 'rest' ? leastRest : column.width));
+  const fixed = columns.map(({ width, least = leastRest }) => (width === 'rest' ? least : width));
   let sum = fixed.reduce((total, one) => total + one + gap, -gap);
   // The last ones say least: they go first, but never the one that takes the rest.
   for (let index = columns.length - 1; index > 0 && sum > width; index -= 1) {

@@ -7,6 +7,8 @@ export interface Column {
   title: string;
   /** Columns of the screen; `rest` shares what is left. */
   width: number | 'rest';
+  /** How many columns the rest keeps before the last columns are left out for it. */
+  least?: number;
   align?: 'right';
 }
 
@@ -22,6 +24,7 @@ export interface Row {
 
 export type Target =
   | { to: 'runbook'; id: string; input: Inputs; incident?: number }
+  | { to: 'incidents' }
   | { to: 'incident'; id: number }
   | { to: 'run'; runId: string; resumable: boolean }
   | { to: 'batch'; batchId: string };

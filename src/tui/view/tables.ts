@@ -10,7 +10,7 @@ import type { Tone } from '../theme.js';
 import { batchesTable, batchTable } from './batch-tables.js';
 import { incidentsTable, incidentTable } from './incident-tables.js';
 import { span } from './line.js';
-import { filtered, type Row, type Table, waitingFor } from './table.js';
+import { type Column, filtered, type Row, type Table, waitingFor } from './table.js';
 import { ago, checkSign, clock, riskSpan, runSign, signSpan } from './words.js';
 
 /** What a panel of the first screen holds. */
@@ -35,41 +35,54 @@ export const unfinished = ({ stock }: Model): RunSummary[] =>
 
 function systemTable({ stock: { glance } }: Model, filter: string): Table {
   return {
-    columns: [
-      { title: 'state', width: 10 },
-      { title: 'what', width: 18 },
-      { title: 'found', width: 'rest' },
-      { title: 'runbook', width: 20 },
-    ],
+    columns: checkColumns('what', 16),
     rows: filtered(worstFirst(glance.value?.checks ?? []).map(checkRow), filter),
     empty: waitingFor(glance, 'Nothing was looked at yet.'),
   };
 }
 
-const concern: readonly CheckState[] = ['critical', 'warning', 'unknown', 'ok', 'skipped'];
+/** What has to be read first. */
+export const concern: readonly CheckState[] = ['critical', 'warning', 'unknown', 'ok', 'skipped'];
 
-const worstFirst = (checks: readonly CheckResult[]): CheckResult[] =>
+/** Where there is no room for the runbook, the line above the keys names it. */
+const checkColumns = (title: string, width: number): Column[] => [
+  { title: 'state', width: 10 },
+  { title, width },
+  { title: 'found', width: 'rest', least: 38 },
+  { title: 'runbook', width: 20 },
+];
+
+export const worstFirst = (checks: readonly CheckResult[]): CheckResult[] =>
   checks.toSorted((a, b) => concern.indexOf(a.state) - concern.indexOf(b.state));
 
 /** The worst thing that is known, when a runbook cures it. */
 export function worstCured({ stock: { glance } }: Model) {
   const [worst] = worstFirst(glance.value?.checks ?? []);
   if (worst?.state !== 'critical' || worst.runbook === null) return undefined;
-  return { summary: worst.summary, runbook: worst.runbook.id };
+  return { why: worst.next ?? worst.summary, runbook: worst.runbook.id };
 }
 
-function checkRow({ name, state, summary, runbook, next }: CheckResult): Row {
+export function checkRow({ name, state, summary, runbook, next }: CheckResult): Row {
   return {
     cells: [
       signSpan(checkSign(state)),
       span(name),
       span(summary),
-      span(runbook?.id ?? next ?? '', 'accent'),
+      span(runbook?.id ?? '', 'accent'),
     ],
-    ...(runbook === null ? {} : { opens: { to: 'runbook', id: runbook.id, input: runbook.input } }),
-    says: next === null ? summary : `${summary}. ${next}`,
+    ...opensOf(name, runbook),
+    says: [runbook === null ? '' : `Enter opens ${runbook.id}`, summary, next ?? '']
+      .filter((part) => part !== '')
+      .map((part) => (part.endsWith('.') ? part : `${part}.`))
+      .join(' '),
     copies: runbook?.command ?? next ?? summary,
   };
+}
+
+/** What cures it, or where more is said of it. */
+function opensOf(name: string, runbook: CheckResult['runbook']): Pick<Row, 'opens'> {
+  if (runbook !== null) return { opens: { to: 'runbook', id: runbook.id, input: runbook.input } };
+  return name === 'incidents' ? { opens: { to: 'incidents' } } : {};
 }
 
 function runbookTable({ stock: { runbooks } }: Model, query: string): Table {
@@ -159,12 +172,7 @@ export function listTable(model: Model, { name, list: { filter } }: ListScreen):
 function healthTable({ stock: { health } }: Model, filter: string): Table {
   const checks = worstFirst(health.value?.checks ?? []);
   return {
-    columns: [
-      { title: 'state', width: 10 },
-      { title: 'check', width: 21 },
-      { title: 'found', width: 'rest' },
-      { title: 'runbook', width: 20 },
-    ],
+    columns: checkColumns('check', 21),
     rows: filtered(checks.map(checkRow), filter),
     empty: waitingFor(health, 'No check was made yet.'),
   };

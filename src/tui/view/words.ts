@@ -1,6 +1,6 @@
 import type { CheckState } from '../../health/check.js';
 import type { BatchState } from '../../lake/batch-state.js';
-import type { Risk } from '../../runbooks/engine/definition.js';
+import type { Json, Risk } from '../../runbooks/engine/definition.js';
 import type { RunState } from '../../runbooks/engine/events.js';
 import { formatBytes, formatCount, formatSeconds } from '../../system/duration.js';
 import type { Progress, StepView } from '../state/run.js';
@@ -14,7 +14,8 @@ export interface Sign {
   tone: Tone | undefined;
 }
 
-export function stepSign({ state, result, retrying }: StepView): Sign {
+export function stepSign({ state, result, retrying, asks }: StepView): Sign {
+  if (asks === true) return { sign: '●', word: 'asks you', tone: 'caution' };
   if (state === 'running') {
     return retrying === undefined
       ? { sign: '●', word: 'running', tone: 'accent' }
@@ -112,3 +113,7 @@ export function timeLeft(iso: string, now: number): string {
 /** `2026-01-31 23:59:59`, UTC. */
 export const clock = (at: number | string): string =>
   new Date(at).toISOString().slice(0, 19).replace('T', ' ');
+
+/** A value of a plan or of evidence, on one line. */
+export const jsonText = (value: Json): string =>
+  typeof value === 'string' ? value : JSON.stringify(value);
