@@ -31,6 +31,8 @@ const long = [
   'test/e2e/contract-all.test.ts',
   'test/e2e/credentials.test.ts',
   'test/lake/s3-faults.test.ts',
+  'test/lake/s3-one-bucket.test.ts',
+  'test/pipeline/run-together.test.ts',
   'test/privacy/long/*.test.ts',
   'test/e2e/lake-s3.test.ts',
   'test/e2e/local.test.ts',
@@ -50,8 +52,8 @@ const long = [
 
 export default defineConfig({
   test: {
-    // Two cores, and most tests wait for a server or another process.
-    maxWorkers: 2,
+    // More than the two cores of the smallest machine: most tests wait for a server or a process.
+    maxWorkers: 3,
     projects: [
       {
         test: {

@@ -209,8 +209,8 @@ describe('the lake on a store that misbehaves', () => {
 
   test('a list that changes while it is read has every key that was there all the time', async () => {
     const stay = Array.from({ length: 1500 }, (_, i) => `raw/k${String(i * 2).padStart(5, '0')}`);
-    for (let at = 0; at < stay.length; at += 100) {
-      await Promise.all(stay.slice(at, at + 100).map((key) => lake.put(key, '')));
+    for (let at = 0; at < stay.length; at += 20) {
+      await Promise.all(stay.slice(at, at + 20).map((key) => lake.put(key, '')));
     }
     const change = async () => {
       await Promise.all([
@@ -399,7 +399,7 @@ describe('the lake on a store that misbehaves', () => {
 
   test('what DeleteObjects could not delete is named, after the rest is gone', async () => {
     const all = Array.from({ length: 1200 }, (_, i) => `raw/k${String(i).padStart(4, '0')}`);
-    for (let at = 0; at < all.length; at += 100) {
+    for (let at = 0; at < all.length; at += 20) {
       await Promise.all(all.slice(at, at + 100).map((key) => lake.put(key, '')));
     }
     strike(

@@ -1,5 +1,5 @@
 import { afterAll } from 'vitest';
-import { inFourBuckets, inOneBucket, openS3Lake, type S3Address } from '../support/s3-lake.js';
+import { inFourBuckets, openS3Lake, type S3Address } from '../support/s3-lake.js';
 import { probe } from '../support/s3-probe.js';
 import { startProxy } from '../support/s3-proxy.js';
 import { startS3 } from '../support/s3-server.js';
@@ -9,7 +9,7 @@ import { lakeContract } from './contract.js';
 const { stop, ...server } = await startS3();
 const gate = await startProxy(server.endpoint, { conditions: true });
 const gated = { ...server, endpoint: gate.endpoint };
-const [lacks, gatedLacks] = [await probe(server), await probe(gated)];
+const lacks = await probe(gated);
 
 afterAll(async () => {
   await gate.stop();
@@ -23,13 +23,7 @@ const underTest = async (address: S3Address) => ({
 });
 
 lakeContract(
-  `S3, one bucket (${server.name})`,
-  async () => underTest(await inOneBucket(server)),
-  lacks,
-);
-
-lakeContract(
   `S3, a bucket for each layer (${server.name} behind a proxy that keeps conditions)`,
   async () => underTest(await inFourBuckets(gated)),
-  gatedLacks,
+  lacks,
 );
