@@ -107,8 +107,8 @@ async function build() {
   return 'done';
 }
 
-mkdirSync(target, { recursive: true });
 try {
+  mkdirSync(target, { recursive: true });
   console.log(`build: ${await withLock(join(target, '.build.lock'), build)}`);
 } catch (error) {
   console.error(`build failed: ${error.message}`);
