@@ -149,6 +149,7 @@ async function planObjects(
     for (const hit of hits) {
       const { unit, shape, rows } = hit;
       let why = await holdOn(work, unit.key, held);
+      if (unit.present) why ??= hit.stuck;
       if (why === undefined && unit.present && shape.name !== 'text' && shape.rows !== 'keep') {
         const copies = await fetchUnits(work.lake, [unit], scratch);
         const problem = await fidelityProblem(

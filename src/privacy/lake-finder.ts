@@ -14,7 +14,8 @@ import type { Domain, PrivacyModel } from './model.js';
 import type { Needles } from './needles.js';
 import { bySchema } from './parquet-groups.js';
 import { pseudonymDomain, rowCondition, type Shape, shapeOf, unclassifiedIn } from './shapes.js';
-import { globPattern, scanText, type TextResult, textSearch } from './text-files.js';
+import { scanText, type TextResult, textSearch } from './text-files.js';
+import { globPattern } from './text-shape.js';
 import { isOwnDocument, maskedKey, wantedOf } from './wanted.js';
 
 export interface LakeHit {
@@ -22,6 +23,8 @@ export interface LakeHit {
   shape: Pick<Shape, 'name' | 'rows' | 'rule' | 'sameKey'>;
   /** Rows of the person in it. */
   rows: number;
+  /** Why they cannot be taken out, where the search saw that. */
+  stuck?: string | undefined;
 }
 
 export interface LakeFindings {
@@ -206,14 +209,14 @@ class LakeSearch {
     }
   }
 
-  #noteText(unit: LakeUnit, { hits, mentions, unknown, problem }: TextResult): void {
+  #noteText(unit: LakeUnit, { hits, mentions, unknown, problem, stuck }: TextResult): void {
     if (problem !== undefined) this.#unreadable(unit, problem);
     const named = unknown.map((field) => `${unit.key}: ${field}`);
     this.#findings.unclassified.push(...named);
     if (mentions > 0) this.#findings.mentions.push({ unit, rows: mentions });
     if (hits === 0) return;
     const shape = { name: 'text', rows: 'delete' as const, rule: { columns: {} }, sameKey: true };
-    this.#findings.hits.push({ unit, shape, rows: hits });
+    this.#findings.hits.push({ unit, shape, rows: hits, stuck });
   }
 
   async #madeWith(layer: 'silver' | 'gold', batchId: string, keyId: string): Promise<boolean> {

@@ -5,15 +5,17 @@ import { createGunzip, createGzip } from 'node:zlib';
 import { type IdentifierKind, identifierKinds } from '../config/privacy-schema.js';
 import type { Config } from '../config/schema.js';
 import type { Key } from '../lake/lake.js';
-import { logsPrefix } from '../lake/layout.js';
 import { normalForm } from './identifiers.js';
+import { eraseFromJson } from './json-records.js';
+import { fieldsOf, parseJsonText } from './json-text.js';
 import type { Domain, PrivacyModel } from './model.js';
 import type { Needles } from './needles.js';
+import { type TextShape, textShape } from './text-shape.js';
 import type { Wanted } from './wanted.js';
 
-/** CSV and JSON Lines, plain or compressed: raw uploads, rejects, logs. */
+/** CSV, JSON Lines and JSON, plain or compressed: raw uploads, rejects, logs. */
 
-export type TextFormat = 'csv' | 'tsv' | 'jsonl' | 'document';
+export type TextFormat = 'csv' | 'tsv' | 'jsonl' | 'json' | 'document';
 
 /** Undefined for what is no text that is known here. */
 export function textFormat(key: Key): TextFormat | undefined {
@@ -21,62 +23,8 @@ export function textFormat(key: Key): TextFormat | undefined {
   if (name.endsWith('.csv')) return 'csv';
   if (name.endsWith('.tsv')) return 'tsv';
   if (/\.(jsonl|ndjson)$/.test(name)) return 'jsonl';
-  return /\.(json|txt|log|yaml|yml|md)$/.test(name) ? 'document' : undefined;
-}
-
-/** What the fields of a text file hold, by name. */
-export interface TextShape {
-  /** All fields are texts that may name anybody: logs, rejects. */
-  anyField: boolean;
-  domains: ReadonlyMap<string, Domain>;
-  /** Whether a field has a class. */
-  knows: (field: string) => boolean;
-}
-
-/**
- * What the configuration says of a file; else fields are known by the names of the source's
- * columns. Logs and rejects hold whatever was in the way.
- */
-export function textShape(key: Key, model: PrivacyModel, config: Config): TextShape {
-  const given = config.privacy.files.find(({ match }) => globPattern(match).test(key));
-  const domains = new Map<string, Domain>();
-  const known = new Set<string>();
-  for (const { columns, owning } of model.tables) {
-    for (const { name, class: dataClass } of columns) if (dataClass !== undefined) known.add(name);
-    for (const { column, domain } of owning) domains.set(column, domain);
-  }
-  for (const [field, holds] of Object.entries(given?.identifiers ?? {})) {
-    known.add(field);
-    domains.set(field, domainNamed(holds, model, config));
-  }
-  const classes = given?.columns ?? {};
-  const anyField = key.startsWith(logsPrefix) || key.startsWith('state/');
-  return {
-    anyField,
-    domains,
-    knows: (field) =>
-      anyField || known.has(field) || (classes[field] ?? classes['*']) !== undefined,
-  };
-}
-
-function domainNamed(holds: string, { tables }: PrivacyModel, { source }: Config): Domain {
-  const kind = identifierKinds.find((name) => name === holds);
-  const owner = tables.flatMap(({ owning }) => owning).find(({ via }) => via === kind);
-  if (kind !== undefined) return owner?.domain ?? kind;
-  const [table = '', column = ''] = holds.split('.');
-  const found = tables
-    .find(({ id }) => id === `${source.schema}.${table}`)
-    ?.columns.find(({ name }) => name === column);
-  return found?.domain ?? holds;
-}
-
-/** `*` within a part of the key, `**` across parts. */
-export function globPattern(glob: string): RegExp {
-  const parts = glob.split(/(\*\*\/?|\*)/).map((part) => {
-    if (part.startsWith('**')) return '.*';
-    return part === '*' ? '[^/]*' : part.replace(/[.+?^${}()|[\]\\]/g, '\\$&');
-  });
-  return new RegExp(`^${parts.join('')}$`);
+  if (name.endsWith('.json')) return 'json';
+  return /\.(txt|log|yaml|yml|md)$/.test(name) ? 'document' : undefined;
 }
 
 export interface TextResult {
@@ -89,6 +37,8 @@ export interface TextResult {
   unknown: string[];
   /** Why the file cannot be read as what its name says. */
   problem: string | undefined;
+  /** Why the records of the person cannot be taken out of it without loss to others. */
+  stuck: string | undefined;
 }
 
 export interface TextSearch {
@@ -126,7 +76,14 @@ export async function scanText(
   search: TextSearch,
   to?: string,
 ): Promise<TextResult> {
-  const result: TextResult = { records: 0, hits: 0, mentions: 0, unknown: [], problem: undefined };
+  const result: TextResult = {
+    records: 0,
+    hits: 0,
+    mentions: 0,
+    unknown: [],
+    problem: undefined,
+    stuck: undefined,
+  };
   const zipped = key.endsWith('.gz');
   const input = createReadStream(path, { highWaterMark: 1 << 18 });
   const source = zipped ? input.pipe(createGunzip()) : input;
@@ -134,15 +91,17 @@ export async function scanText(
   const judge = new Judge(search, result);
   try {
     for await (const record of recordsOf(source, search.format)) {
-      const mine = judge.isPersons(record);
-      if (!mine && sink !== undefined) await sink.write(record);
+      const rest = judge.without(record);
+      if (rest !== undefined && sink !== undefined) await sink.write(rest);
       if (result.problem !== undefined) break;
     }
   } catch (error) {
-    // A stream that is no gzip, or ends early.
-    if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('Z_')))
-      throw error;
-    result.problem = 'it is no whole gzip file';
+    if (error instanceof DocumentTooLong) {
+      result.problem = `it is one document of more than ${longestDocument / 1024 / 1024} MiB`;
+    } else if (error instanceof Error && 'code' in error && String(error.code).startsWith('Z_')) {
+      // A stream that is no gzip, or ends early.
+      result.problem = 'it is no whole gzip file';
+    } else throw error;
   }
   await sink?.end();
   return result;
@@ -164,17 +123,26 @@ function openSink(path: string, zipped: boolean) {
   };
 }
 
+/** A document is judged as a whole, in memory. Bytes. */
+const longestDocument = 128 * 1024 * 1024;
+
+class DocumentTooLong extends Error {}
+
 /** Records with their line ends, byte by byte as they are. */
 async function* recordsOf(
   source: AsyncIterable<Buffer>,
   format: TextFormat,
 ): AsyncGenerator<Buffer> {
   const quoted = format === 'csv';
+  const whole = format === 'document' || format === 'json';
+  let bytes = 0;
   let rest: Buffer[] = [];
   let inside = false;
   for await (const chunk of source) {
     let from = 0;
-    if (format !== 'document') {
+    bytes += chunk.length;
+    if (whole && bytes > longestDocument) throw new DocumentTooLong();
+    if (!whole) {
       for (let at = 0; at < chunk.length; at += 1) {
         const byte = chunk[at];
         if (quoted && byte === 0x22) inside = !inside;
@@ -191,6 +159,9 @@ async function* recordsOf(
   if (rest.length > 0) yield Buffer.concat(rest);
 }
 
+/** Domains whose values are people. */
+const people: readonly Domain[] = identifierKinds;
+
 class Judge {
   readonly #search: TextSearch;
   readonly #result: TextResult;
@@ -201,36 +172,55 @@ class Judge {
     this.#result = result;
   }
 
-  isPersons(record: Buffer): boolean {
+  /** The record without what is the person's; undefined when nothing of it is left. */
+  without(record: Buffer): Buffer | undefined {
     const text = record.toString('utf8');
     if (text.includes('\ufffd') || text.includes('\0')) {
       this.#result.problem = 'it is no text in UTF-8';
-      return false;
+      return record;
+    }
+    if (text.trim() === '') return record;
+    const { format } = this.#search;
+    if (format === 'json' || format === 'jsonl') {
+      const left = this.#withoutJson(text, format === 'json' ? '{}' : '');
+      if (left === text) return record;
+      if (left !== undefined) return left.trim() === '' ? undefined : Buffer.from(left);
     }
     const fields = this.#fields(text);
-    if (fields === undefined) return false;
+    if (fields === undefined) return record;
     this.#result.records += 1;
-    const mine =
-      this.#search.format !== 'document' && fields.some(([name, value]) => this.#owns(name, value));
+    const mine = format !== 'document' && fields.some(([name, value]) => this.#owns(name, value));
     if (mine) this.#result.hits += 1;
     else if (this.#mentions(text, fields)) this.#result.mentions += 1;
-    return mine;
+    return mine ? undefined : record;
+  }
+
+  /** Undefined for what is no JSON: a line cut short, a document of another kind. */
+  #withoutJson(text: string, empty: string): string | undefined {
+    const { shape } = this.#search;
+    const outcome = eraseFromJson(
+      text,
+      {
+        owns: (name, value) => this.#owns(name, value),
+        identifies: (name) => people.includes(shape.domains.get(name) ?? ''),
+        describes: shape.describes,
+      },
+      empty,
+    );
+    if (outcome === undefined) return undefined;
+    this.#result.records += outcome.records;
+    this.#result.hits += outcome.hits;
+    this.#result.stuck ??= outcome.stuck;
+    const left = (parseJsonText(outcome.text) ?? []).flatMap((value) => fieldsOf(value));
+    this.#learn(left.map(([name]) => name).filter((name) => name !== ''));
+    if (this.#mentions(outcome.text, left)) this.#result.mentions += 1;
+    return outcome.text;
   }
 
   #fields(text: string): [string, string][] | undefined {
     const { format } = this.#search;
-    if (text.trim() === '') return undefined;
-    if (format === 'document') return [['', text]];
-    if (format === 'jsonl') {
-      try {
-        const fields = flatten('', JSON.parse(text));
-        this.#learn(fields.map(([name]) => name));
-        return fields;
-      } catch {
-        // A line cut short still names whom it names.
-        return [['', text]];
-      }
-    }
+    // What is cut short still names whom it names.
+    if (format !== 'csv' && format !== 'tsv') return [['', text]];
     const values = splitRow(text, format === 'tsv' ? '\t' : ',');
     if (this.#header === undefined) {
       this.#header = values.map((name) => name.replace(/^\ufeff/, '').trim());
@@ -268,6 +258,8 @@ class Judge {
     if (within.some((needle) => lower.includes(needle))) return true;
     if (words.some((word) => isWord(text, word))) return true;
     if (format === 'document') return [...exact].some((needle) => isWord(lower, needle));
+    // Documents that are keyed by people have their ids for names.
+    if (fields.some(([name]) => name !== '' && exact.has(name.toLowerCase()))) return true;
     return (
       this.#search.shape.anyField && fields.some(([, value]) => exact.has(value.toLowerCase()))
     );
@@ -281,15 +273,6 @@ function isWord(text: string, word: string): boolean {
     if (!/[\p{L}\p{N}_]/u.test(before) && !/[\p{L}\p{N}_]/u.test(after)) return true;
   }
   return false;
-}
-
-/** Every value in a JSON value with the name of its own field. */
-function flatten(name: string, value: unknown): [string, string][] {
-  if (Array.isArray(value)) return value.flatMap((one) => flatten(name, one));
-  if (typeof value === 'object' && value !== null) {
-    return Object.entries(value).flatMap(([field, one]) => flatten(field, one));
-  }
-  return value === null || value === undefined ? [[name, '']] : [[name, String(value)]];
 }
 
 /** The values of a row of CSV or TSV. */
