@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defineRunbook, type Finding, type JsonObject } from './engine/definition.js';
+import { defineRunbook, type Finding, type Json, type JsonObject } from './engine/definition.js';
 import { jobOf } from './support/context.js';
 import {
   type EraseContext,
@@ -40,6 +40,13 @@ const long = 86_400;
 
 const documented = (end: string): string =>
   `psql "$NEON_DB_URL" -v id=CUSTOMER_ID -c "${end}"   # the id from standard input, not from history`;
+
+/** Notes in the privacy journal, once, what the transaction of this run did. */
+async function noteDatabase(context: EraseContext, tables: Json): Promise<void> {
+  const type = 'database.erased';
+  if (await journalled(context, type)) return;
+  await journalOf(context).append({ type, runId: context.runId, tables });
+}
 
 const somethingPlanned = ({ plan }: EraseContext): true | string =>
   plan === undefined || plan.targets.length > 0 ? true : 'The plan names nobody.';
@@ -209,11 +216,13 @@ export default defineRunbook({
             },
           }),
         );
-        await journalOf(context).append({ type: 'database.erased', runId: context.runId, tables });
+        await noteDatabase(context, tables);
         return { tables };
       },
       verify: async (context) => {
         const done = await erasedInDatabase(context);
+        // The power may have gone between the commit and the journal.
+        if (done !== undefined) await noteDatabase(context, done.tables ?? []);
         return done === undefined
           ? { done: false, summary: 'The transaction was not committed.' }
           : { done: true, summary: 'The rows are gone.', evidence: done };
@@ -358,6 +367,10 @@ export default defineRunbook({
           const there = (await lake.head(certificateKey(requestId))) !== undefined;
           if (!there || runId !== context.runId || state === 'open') open.push(requestId);
           else states[requestId] = (await readCertificate(lake, requestId)).state;
+        }
+        const type = context.input.replay ? 'replayed' : 'certified';
+        if (open.length === 0 && !(await journalled(context, type))) {
+          return { done: false, summary: 'The journal does not say so yet.' };
         }
         return open.length === 0
           ? { done: true, summary: 'The certificates are written.', evidence: states }
