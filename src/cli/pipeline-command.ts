@@ -3,6 +3,7 @@ import { Flags } from '@oclif/core';
 import type { FailedRun } from '../incidents/causes.js';
 import type { PipelineEnvironment, PipelineRequest, PipelineResult } from '../pipeline/run.js';
 import { formatBytes, formatCount, formatSeconds } from '../system/duration.js';
+import { invalid } from '../system/errors.js';
 import { redact } from '../system/redact.js';
 import { ReviewopsCommand } from './command.js';
 import type { CommandContext } from './context.js';
@@ -89,12 +90,17 @@ export abstract class PipelineCommand extends ReviewopsCommand<PipelineResult> {
   }
 }
 
-/** `a, b` as a list; undefined when the flag was not given. */
-export const splitList = (text: string | undefined): string[] | undefined =>
-  text
+/** `a, b` as a list; undefined when --tables was not given. Throws `USAGE_ERROR` for an empty one. */
+export function tableList(text: string | undefined): string[] | undefined {
+  const items = text
     ?.split(',')
     .map((item) => item.trim())
     .filter((item) => item !== '');
+  if (items?.length !== 0) return items;
+  throw invalid('USAGE_ERROR', '--tables names no table.', {
+    hint: 'Give names separated by commas, or leave it out to extract all.',
+  });
+}
 
 function renderStages({ stages }: PipelineResult, terminal: Terminal): string {
   return renderTable(

@@ -85,8 +85,9 @@ export async function load(
           seconds: (performance.now() - started) / 1000,
           rowsIn: facts.rows,
           rowsOut: sent.rows,
-          rejected: facts.rows - sent.rows,
+          rejected: sent.superseded ? 0 : facts.rows - sent.rows,
           bytes: sent.bytes,
+          ...(sent.superseded ? { superseded: true as const } : {}),
         };
       },
     );

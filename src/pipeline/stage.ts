@@ -35,4 +35,6 @@ export interface StageResult {
   rowsOut: number;
   rejected: number;
   bytes: number;
+  /** Of load: a later snapshot is published already, so nothing was written. */
+  superseded?: true;
 }

@@ -102,6 +102,8 @@ describe('the pipeline as a command', () => {
       expect([unknown.code, unknown.json().error.code]).toEqual([2, 'BATCH_NOT_FOUND']);
       const malformed = await command.run('pipeline', 'load', '--batch-id', '../x');
       expect([malformed.code, malformed.json().error.code]).toEqual([2, 'BATCH_ID_INVALID']);
+      const none = await command.run('pipeline', 'extract', '--tables', ' ,');
+      expect([none.code, none.json().error.code]).toEqual([2, 'USAGE_ERROR']);
     });
   });
 

@@ -1,4 +1,4 @@
-import { batchIdFlag, PipelineCommand, splitList, tablesFlag } from '../../cli/pipeline-command.js';
+import { batchIdFlag, PipelineCommand, tableList, tablesFlag } from '../../cli/pipeline-command.js';
 import type { PipelineRequest } from '../../pipeline/run.js';
 
 export default class PipelineExtract extends PipelineCommand {
@@ -8,7 +8,7 @@ export default class PipelineExtract extends PipelineCommand {
 
   override request(): PipelineRequest {
     const { flags } = this.input(PipelineExtract);
-    const tables = splitList(flags.tables);
+    const tables = tableList(flags.tables);
     return {
       command: 'extract',
       from: 'extract',

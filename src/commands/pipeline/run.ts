@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core';
-import { batchIdFlag, PipelineCommand, splitList, tablesFlag } from '../../cli/pipeline-command.js';
+import { batchIdFlag, PipelineCommand, tableList, tablesFlag } from '../../cli/pipeline-command.js';
 import type { PipelineRequest } from '../../pipeline/run.js';
 import { stages } from '../../pipeline/stage.js';
 
@@ -31,7 +31,7 @@ interrupted is completed by running it again, and an older batch is published ag
 
   override request(): PipelineRequest {
     const { flags } = this.input(PipelineRun);
-    const tables = splitList(flags.tables);
+    const tables = tableList(flags.tables);
     return {
       command: 'run',
       from: flags.from,

@@ -150,9 +150,9 @@ export const failedRuns: Check = {
   },
 };
 
-/** Rows that a run handed on last, where it came as far as the last of them did. */
+/** Rows that a run handed on last; a load that gave way to a later one says nothing of them. */
 const rowsOf = ({ stages }: RunWithMean): number | undefined =>
-  stages.find(({ stage }) => stage === 'load')?.rowsOut ??
+  stages.find(({ stage, superseded }) => stage === 'load' && !superseded)?.rowsOut ??
   stages.find(({ stage }) => stage === 'model')?.rowsOut;
 
 export const runRows: Check = {
