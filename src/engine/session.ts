@@ -206,7 +206,8 @@ function describeEngineError(error: unknown, options: EngineOptions): unknown {
   if (options.signal.aborted) {
     return isOperatorError(options.signal.reason) ? options.signal.reason : interrupted();
   }
-  const message = errorMessage(error);
+  // Without the lines of SQL that the engine quotes below its message: they say nothing to an operator.
+  const message = errorMessage(error).replace(/\s*\n\s*LINE \d+: [\s\S]*$/, '');
   if (
     /No space left on device|Disk quota exceeded/i.test(message) ||
     errorCode(error) === 'ENOSPC'

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Lake, LocalCopy } from '../lake/lake.js';
 import type { Manifest, ManifestTable } from '../lake/manifest.js';
+import { failed, isOperatorError } from '../system/errors.js';
 import { mapParallel } from '../system/parallel.js';
 
 export interface LayerFiles {
@@ -33,7 +34,7 @@ export async function fetchLayerFiles(
       // Copies have names of their own: by their directories, paths sort as the files do, which
       // decides which of two rows with the same id came first.
       const own = join(directory, String(index).padStart(6, '0'));
-      copies.set(key, await lake.fetch(key, own));
+      copies.set(key, await lake.fetch(key, own).catch(describeMissing(manifest, key)));
     });
   } catch (error) {
     await dispose();
@@ -49,3 +50,14 @@ export async function fetchLayerFiles(
     dispose,
   };
 }
+
+/** The manifest names a file that is gone: going on does not help, the layer has to be made again. */
+const describeMissing =
+  ({ layer, batchId }: Manifest, key: string) =>
+  (error: unknown): never => {
+    if (!isOperatorError(error) || error.code !== 'OBJECT_NOT_FOUND') throw error;
+    throw failed(error.code, `${key} is gone; the manifest of ${layer} names it.`, {
+      hint: `\`reviewops batch verify ${batchId}\` names all that is damaged, and the stage to run for it.`,
+      cause: error,
+    });
+  };

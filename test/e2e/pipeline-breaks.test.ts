@@ -28,6 +28,7 @@ describe('the pipeline as a command names what is broken', () => {
     await rm(command.file('gold', name));
     const { code, json } = await command.run('pipeline', 'load', '--batch-id', batchId);
     expect([code, json().error.code]).toEqual([1, 'OBJECT_NOT_FOUND']);
+    expect(json().error.hint).toContain(`reviewops batch verify ${batchId}`);
     expect(await command.facts()).toBe(published);
   });
 
