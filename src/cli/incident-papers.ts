@@ -7,7 +7,7 @@ import { writeFileAtomic } from '../system/files.js';
 import { redact, redactDeep } from '../system/redact.js';
 import type { CommandContext } from './context.js';
 import { renderReport } from './incident-report-text.js';
-import { runsOfIncident } from './incident-runs.js';
+import { pipelineRunsOf, runsOfIncident } from './incident-runs.js';
 import { incidentId, withIncidents } from './incidents.js';
 
 /** @throws FILE_EXISTS (exit 3): people may have filled in what is there */
@@ -16,8 +16,9 @@ export async function writePostMortem(
   id: string,
   output: string | undefined,
 ): Promise<{ postmortem: PostMortem; markdown: string; file: string | null }> {
-  const [{ postMortem, postMortemMarkdown }, { readIncident }] = await Promise.all([
+  const [{ postMortem }, { postMortemMarkdown }, { readIncident }] = await Promise.all([
     import('../incidents/postmortem.js'),
+    import('../incidents/postmortem-text.js'),
     import('../incidents/store.js'),
   ]);
   const number = incidentId(id);
@@ -27,10 +28,14 @@ export async function writePostMortem(
       hint: 'Name another file with --output.',
     });
   }
-  const runs = await runsOfIncident(context, number);
-  const made = await withIncidents(context, async (store) =>
-    postMortem(await readIncident(store.client, number), runs, store.config, store.now()),
-  );
+  const made = await withIncidents(context, async (store) => {
+    const incident = await readIncident(store.client, number);
+    const ran = {
+      runbooks: await runsOfIncident(context, store, incident),
+      pipeline: await pipelineRunsOf(store, incident),
+    };
+    return postMortem(incident, ran, store.config, store.now());
+  });
   const clean = redactDeep(made) as PostMortem;
   const markdown = postMortemMarkdown(clean);
   if (file !== null) await writeFileAtomic(file, markdown);

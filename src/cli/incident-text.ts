@@ -1,5 +1,6 @@
 import type { ClockView, IncidentDetail, IncidentRow } from '../incidents/read-model.js';
 import { formatSeconds } from '../system/duration.js';
+import { shellWord } from '../system/shell.js';
 import { renderFields, renderTable } from './table.js';
 import { paint, type Terminal } from './terminal.js';
 
@@ -104,7 +105,7 @@ export const cureText = ({ id, input }: { id: string; input: Record<string, unkn
   [
     `reviewops runbook run ${id}`,
     ...Object.entries(input).flatMap(([name, value]) =>
-      [value].flat().map((one) => `--input ${name}=${String(one)}`),
+      [value].flat().map((one) => `--input ${shellWord(`${name}=${String(one)}`)}`),
     ),
   ].join(' ');
 

@@ -147,6 +147,8 @@ const levels: Record<string, Severity> = {
   silver: 'P2',
   'last-run': 'P2',
   tables: 'P2',
+  grants: 'P2',
+  'parquet-schema': 'P2',
   schema: 'P2',
   'foreign-keys': 'P2',
   orphans: 'P2',
@@ -179,7 +181,7 @@ export function causesOfHealth(
   );
   const groups = new Map<string, { cause: Cause; checks: CheckResult[] }>();
   for (const check of found) {
-    const cause = causeOfFinding(check, checks, overrides);
+    const cause = causeOfFinding(originOf(check, found), checks, overrides);
     if (cause === undefined) continue;
     const key = cause.occurrence.cause;
     const group = groups.get(key) ?? { cause, checks: [] };
@@ -190,6 +192,24 @@ export function causesOfHealth(
     groups.set(key, group);
   }
   return [...groups.values()].map(withAll);
+}
+
+/** What a check finds wrong because something else is gone: a view falls with its table. */
+const consequences: readonly [of: string, checks: readonly string[]][] = [
+  [
+    'schema',
+    ['tables', 'views', 'foreign-keys', 'grants', 'served-rows', 'served-batch', 'orphan-rows'],
+  ],
+  ['tables', ['views', 'foreign-keys', 'served-rows', 'served-batch', 'orphan-rows']],
+];
+
+/** The finding of which another one is a consequence; the finding itself where there is none. */
+function originOf(check: CheckResult, found: readonly CheckResult[]): CheckResult {
+  for (const [of, names] of consequences) {
+    const origin = found.find(({ name, state }) => name === of && state === 'critical');
+    if (origin !== undefined && names.includes(check.name)) return origin;
+  }
+  return check;
 }
 
 /** One cause with the evidence of every check that found it. */

@@ -1,8 +1,6 @@
 import type { IncidentsConfig } from '../config/incidents-schema.js';
-import { formatSeconds } from '../system/duration.js';
 import { clockOf, policyOf } from './clocks.js';
 import { describeEvent } from './describe.js';
-import { markdownEscape as markdown } from './escape.js';
 import { type ChecklistItem, checklistItems, type LoggedEvent } from './events.js';
 import { severityName } from './severity.js';
 import type { Incident } from './store.js';
@@ -16,12 +14,44 @@ export interface RunOfIncident {
   title: string;
   state: string;
   by: string;
+  host: string;
   startedAt: string;
   finishedAt: string | null;
-  /** What was done: the command a person could type, and what came of it. */
+  /** What was typed to run it, and the commands that its steps stand for. */
+  commands: CommandOfIncident[];
+  /** What was done, and what came of it. */
   steps: { id: string; kind: string; state: string; summary: string }[];
   approvals: { by: string; how: string }[];
   notes: { by: string; text: string }[];
+}
+
+export interface CommandOfIncident {
+  at: string;
+  by: string;
+  command: string;
+  /** What it was for, and what came of it. */
+  outcome: string;
+}
+
+/** A run of the pipeline that failed for the incident's cause, or worked on its batch meanwhile. */
+export interface PipelineRunOfIncident {
+  runId: string;
+  batchId: string;
+  /** `run` or a stage. */
+  command: string;
+  /** The first stage that was begun. */
+  from: string | null;
+  status: string;
+  by: string;
+  startedAt: string;
+  seconds: number | null;
+  error: string | null;
+}
+
+/** What ran, as far as it belongs to the incident. */
+export interface Ran {
+  runbooks: readonly RunOfIncident[];
+  pipeline: readonly PipelineRunOfIncident[];
 }
 
 /** What only people know; null until somebody fills it in. */
@@ -60,6 +90,9 @@ export interface PostMortem {
   called: { at: string; role: string; contacts: readonly string[]; reason: string }[];
   evidence: { at: string; source: string; summary: string; evidence: object }[];
   runs: RunOfIncident[];
+  pipelineRuns: PipelineRunOfIncident[];
+  /** Everything that was typed or stands for a step, the oldest first. */
+  commands: CommandOfIncident[];
   timeline: { at: string; by: string; what: string }[];
   checklist: { item: ChecklistItem; text: string; confirmed: boolean }[];
   actions: { item: number; text: string; owner: string; due: string; doneAt: string | null }[];
@@ -104,7 +137,7 @@ export function breachesOf(
 /** Fills in everything that the log and the journals know; what people have to say is left open. */
 export function postMortem(
   { id, state, events }: Incident & { events: readonly LoggedEvent[] },
-  runs: readonly RunOfIncident[],
+  { runbooks: runs, pipeline }: Ran,
   config: IncidentsConfig,
   now: Date,
 ): PostMortem {
@@ -153,6 +186,8 @@ export function postMortem(
       evidence: evidence ?? {},
     })),
     runs: [...runs],
+    pipelineRuns: [...pipeline],
+    commands: commandsOf(runs, pipeline),
     timeline: timelineOf(events, runs),
     checklist: checklistItems.map((item) => ({
       item,
@@ -176,6 +211,31 @@ export function postMortem(
   };
 }
 
+/** A stage is a command of its own; a run from the start on makes its batch. */
+function pipelineCommand({ command, batchId, from }: PipelineRunOfIncident): string {
+  if (command !== 'run') return `reviewops pipeline ${command} --batch-id ${batchId}`;
+  if (from === null || from === 'extract') return 'reviewops pipeline run';
+  return `reviewops pipeline run --batch-id ${batchId} --from ${from}`;
+}
+
+const commandsOf = (
+  runs: readonly RunOfIncident[],
+  pipeline: readonly PipelineRunOfIncident[],
+): CommandOfIncident[] =>
+  [
+    ...runs.flatMap(({ commands }) => commands),
+    ...pipeline.map(
+      (run): CommandOfIncident => ({
+        at: run.startedAt,
+        by: run.by,
+        command: pipelineCommand(run),
+        outcome: [`batch ${run.batchId}: ${run.status}`, run.error]
+          .filter((part) => part !== null)
+          .join('; '),
+      }),
+    ),
+  ].sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
+
 function timelineOf(
   events: readonly LoggedEvent[],
   runs: readonly RunOfIncident[],
@@ -192,129 +252,3 @@ function timelineOf(
   }));
   return [...logged, ...ran].sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
 }
-
-/** Marks what a person has to fill in; nothing else in the page does. */
-export const toFillIn = '**TO FILL IN**';
-
-const human = (text: string | null, question: string): string =>
-  text === null || text === '' ? `${toFillIn} ${question}` : markdown(text);
-
-const time = (iso: string | null): string => (iso === null ? '–' : iso.replace('T', ' '));
-
-const took = (duration: number | null): string =>
-  duration === null ? '–' : formatSeconds(Math.max(0, duration));
-
-const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
-
-const list = (items: readonly string[], none: string): string =>
-  items.length === 0 ? none : items.map((item) => `- ${item}`).join('\n');
-
-/** The page for people: facts in tables, what they have to add marked. */
-export function postMortemMarkdown(report: PostMortem): string {
-  return `${sections(report)
-    .map(([title, body]) => (title === '' ? body : `## ${title}\n\n${body}`))
-    .join('\n\n')}\n`;
-}
-
-function sections(report: PostMortem): [title: string, body: string][] {
-  const { human: said } = report;
-  return [
-    ['', `# Post-mortem of incident #${report.incidentId}: ${markdown(report.summary)}`],
-    ['Facts', facts(report)],
-    ['Root cause', human(said.rootCause, 'Why did it happen, and why was it possible?')],
-    ['Impact on users', human(said.impactOnUsers, 'Who noticed what, for how long?')],
-    ['Impact on the business', human(said.impactOnBusiness, 'What did it cost?')],
-    ['Evidence', evidenceText(report)],
-    ['What was done', runsText(report)],
-    ['Corrective actions', human(said.correctiveActions, 'What was put right, and how?')],
-    ['Preventive measures', human(said.preventiveMeasures, 'What keeps it from coming back?')],
-    ['Action items', actionsText(report)],
-    ['Lessons', human(said.lessons, 'What went well, what did not, where were we lucky?')],
-    ['Closing checklist', checklistLines(report)],
-    ['Time line (UTC)', timelineText(report)],
-  ];
-}
-
-function facts(report: PostMortem): string {
-  const rows: [string, string][] = [
-    ['Severity', report.severity ?? 'unknown'],
-    ['Status', report.status],
-    ['Owner', markdown(report.owner ?? '–')],
-    ['Batch', markdown(report.batchId ?? '–')],
-    ['Detected', `${time(report.detectedAt)} by ${markdown(report.detectedBy)} (${report.source})`],
-    [
-      'First response',
-      `${time(report.firstResponseAt)}${report.firstResponseBy === null ? '' : ` by ${markdown(report.firstResponseBy)}`}`,
-    ],
-    ['Time to first response', took(report.secondsToRespond)],
-    ['Resolved', time(report.resolvedAt)],
-    ['Time to resolve', took(report.secondsToResolve)],
-    ['Closed', time(report.closedAt)],
-    ['Came back', report.reopened === 0 ? 'no' : `${report.reopened}×`],
-    [
-      'Times missed',
-      report.breaches.map(({ clock, at }) => `${clock} at ${time(at)}`).join(', ') || 'none',
-    ],
-    ['People', report.people.map(markdown).join(', ') || '–'],
-    [
-      'Tickets',
-      report.tickets.map(({ tracker, id }) => `${markdown(tracker)} ${markdown(id)}`).join(', ') ||
-        '–',
-    ],
-    ['Architecture review', report.reviewDue ? 'due: it keeps coming back' : 'no'],
-  ];
-  return table(['', ''], rows);
-}
-
-const evidenceText = ({ evidence }: PostMortem): string =>
-  list(
-    evidence.map(({ at, source, summary, evidence: seen }) => {
-      const details = Object.keys(seen).length === 0 ? '' : ` — ${markdown(JSON.stringify(seen))}`;
-      return `${time(at)} (${source}): ${markdown(summary)}${details}`;
-    }),
-    'None.',
-  );
-
-function runsText({ runs }: PostMortem): string {
-  if (runs.length === 0) return 'No runbook was run for it.';
-  return runs
-    .map((run) => {
-      const head = `### ${markdown(run.title)}\n\n\`reviewops runbook history ${run.runId}\` by ${markdown(run.by)}, ${time(run.startedAt)} to ${time(run.finishedAt)}: ${run.state}`;
-      const steps = run.steps.map(
-        ({ id, kind, state, summary }) =>
-          `${markdown(id)} (${kind}): ${state}. ${markdown(summary)}`,
-      );
-      const said = [
-        ...run.approvals.map(({ by, how }) => `approved by ${markdown(by)} (${markdown(how)})`),
-        ...run.notes.map(({ by, text }) => `${markdown(by)}: ${markdown(text)}`),
-      ];
-      return `${head}\n\n${list([...steps, ...said], '')}`;
-    })
-    .join('\n\n');
-}
-
-function actionsText({ actions, incidentId }: PostMortem): string {
-  if (actions.length === 0) {
-    return `${toFillIn} Who does what until when? \`reviewops incident action ${incidentId} --add TEXT --owner NAME --due DATE\``;
-  }
-  return table(
-    ['#', 'what', 'owner', 'due', 'done'],
-    actions.map(({ item, text, owner, due, doneAt }) => [
-      String(item),
-      markdown(text),
-      markdown(owner),
-      due,
-      time(doneAt),
-    ]),
-  );
-}
-
-const checklistLines = ({ checklist }: PostMortem): string =>
-  checklist.map(({ text, confirmed }) => `- [${confirmed ? 'x' : ' '}] ${text}`).join('\n');
-
-const timelineText = ({ timeline }: PostMortem): string =>
-  table(
-    ['when', 'who', 'what'],
-    timeline.map(({ at, by, what }) => [time(at), markdown(by), markdown(what)]),
-  );

@@ -91,6 +91,33 @@ const fromRow = (row: RunRow): PipelineRun => ({
   toolVersion: row.tool_version,
 });
 
+/** At most so many are given, the newest. */
+const mostRuns = 200;
+
+/** Runs with one of these ids, and those of a batch that were started within a span of time. */
+export async function runsOfSpan(
+  client: Pick<DatabaseClient, 'query'>,
+  {
+    runIds,
+    batchId,
+    from,
+    until,
+  }: {
+    runIds: readonly string[];
+    batchId: string | null;
+    from: Date;
+    until: Date;
+  },
+): Promise<PipelineRun[]> {
+  const rows = await client.query<RunRow>(
+    `SELECT * FROM maintenance.pipeline_runs
+     WHERE run_id = ANY ($1) OR batch_id = $2 AND started_at BETWEEN $3 AND $4
+     ORDER BY started_at DESC, run_id DESC LIMIT ${mostRuns}`,
+    [runIds, batchId, from, until],
+  );
+  return rows.map(fromRow).reverse();
+}
+
 export interface RunWithMean extends PipelineRun {
   /** Mean duration of the earlier succeeded runs of the same command, up to 20; null without any. */
   meanSeconds: number | null;

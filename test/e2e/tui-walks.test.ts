@@ -263,6 +263,10 @@ describe('walks from a symptom to a verified repair', { timeout: 120_000 }, () =
     await screen.see(new RegExp(`▸ *#${id} `));
     screen.type(keys.enter);
     await screen.see(/respond .* left/);
+    screen.type('E');
+    await screen.see(`Type escalate ${id}`);
+    await line(screen, `escalate ${id}`);
+    await screen.see(`The next of the chain is called for incident #${id}.`);
     screen.type('a');
     await screen.see(`You work on incident #${id}`);
     await line(screen, 'yes');
@@ -290,6 +294,7 @@ describe('walks from a symptom to a verified repair', { timeout: 120_000 }, () =
       (JSON.parse(stdout) as { result: { incidents: unknown[] } }).result.incidents[0],
     ).toMatchObject({
       respondedBy: 'ada',
+      calls: [{ reason: 'opened' }, { reason: 'person' }],
       runs: [
         { runbook: 'count-stock', state: 'failed' },
         { runbook: 'count-stock', state: 'succeeded' },

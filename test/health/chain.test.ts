@@ -1,10 +1,11 @@
 import { readFile, rename, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configSchema } from '../../src/config/schema.js';
 import { embeddedStatus, ensureEmbedded, stopEmbedded } from '../../src/database/embedded/index.js';
 import { migrate } from '../../src/database/migrate.js';
 import { checks } from '../../src/health/catalogue.js';
+import type { HealthReport } from '../../src/health/runner.js';
 import type { Key, Layer } from '../../src/lake/lake.js';
 import { batchPrefix, manifestKey } from '../../src/lake/layout.js';
 import { readLayer } from '../../src/lake/published.js';
@@ -12,7 +13,9 @@ import { runPipeline } from '../../src/pipeline/run.js';
 import { registerSecretUrl } from '../../src/system/redact.js';
 import { publishBatch } from '../support/batches.js';
 import { breakAndCure, type System, type Way } from '../support/chain.js';
+import { expectDistinct } from '../support/chain-tickets.js';
 import { makeHome } from '../support/home.js';
+import { incidentWorld } from '../support/incidents.js';
 import { makeBrokenWorld } from '../support/repairs.js';
 import { rewriteLayer } from '../support/rewrite.js';
 import { inFourBuckets, openS3Lake } from '../support/s3-lake.js';
@@ -23,7 +26,8 @@ import { insertReviews } from '../support/world.js';
 /**
  * The heart of it: each way of breaking the system that the operators' documents know is found by
  * health, which names the runbook and its inputs; that runbook, and those its evidence leads to,
- * repair it; and health finds nothing any more.
+ * repair it; and health finds nothing any more. Each opens exactly one ticket, of the right level and
+ * cause, which is not opened twice, learns of the cure, and is reopened when it comes back.
  */
 
 const reviews = 300;
@@ -45,14 +49,20 @@ async function makeSystem(options: { reviews: number; settings?: object }): Prom
   const { settings = {} } = options;
   const world = await makeBrokenWorld(options);
   await world.client.execute(cleanSource);
+  // What that left behind is no finding of these tests.
+  await world.client.execute('VACUUM ANALYZE amazon.review');
   const usual = {
     ...settings,
     retention: { keepLast: 1 },
     // How long a run takes is the machine's business here, but where it is what breaks.
     health: { runDurationPercent: { warning: null } },
   };
-  return { world, target: world.database.target, lake: world.lake, settings: usual };
+  const tickets = await incidentWorld();
+  const { target } = world.database;
+  return { world, target, lake: world.lake, settings: usual, tickets };
 }
+
+const dispose = ({ world, tickets }: System) => Promise.all([world.dispose(), tickets.dispose()]);
 
 const sql =
   (...statements: string[]): Way['break'] =>
@@ -105,14 +115,29 @@ const usualTarget: Way['person'] = async (system) => {
   system.target = system.world.database.target;
 };
 
-const corrupt = { check: 'checksums', state: 'critical', runbook: 'corrupt-batch' } as const;
+const corrupt = {
+  check: 'checksums',
+  state: 'critical',
+  runbook: 'corrupt-batch',
+  ticket: { severity: 'P2', cause: 'batch/<batch>' },
+} as const;
 const connection = {
   check: 'database',
   state: 'critical',
   runbook: 'database-connection',
+  ticket: { severity: 'P1', cause: 'error/DATABASE_UNREACHABLE', service: 'database' },
 } as const;
-const lost = { check: 'manifests', state: 'critical', runbook: 'parquet-not-found' } as const;
-const inconsistent = { state: 'warning', runbook: 'inconsistent-rows' } as const;
+const lost = {
+  check: 'manifests',
+  state: 'critical',
+  runbook: 'parquet-not-found',
+  ticket: { severity: 'P2', cause: 'batch/<batch>' },
+} as const;
+const inconsistent = {
+  state: 'warning',
+  runbook: 'inconsistent-rows',
+  ticket: { severity: 'P4', cause: 'check/served-rows' },
+} as const;
 
 const ways: Way[] = [
   {
@@ -127,6 +152,7 @@ const ways: Way[] = [
   {
     name: 'database connection impossible: the password was reset',
     ...connection,
+    ticket: { severity: 'P1', cause: 'error/DATABASE_PASSWORD_REJECTED', service: 'database' },
     break: async (system) =>
       at(system, (url) => {
         url.password = 'quite-wrong-9f3';
@@ -137,6 +163,7 @@ const ways: Way[] = [
     name: 'database connection impossible: rights are missing',
     ...connection,
     check: 'grants',
+    ticket: { severity: 'P2', cause: 'check/grants' },
     break: async (system) => {
       const role = `chain_${system.world.database.target.url.slice(-6)}`;
       await sql(`CREATE ROLE ${role} LOGIN PASSWORD 'chain-of-tests'`)(system);
@@ -161,6 +188,7 @@ const ways: Way[] = [
     check: 'silver',
     state: 'critical',
     runbook: 'silver-missing',
+    ticket: { severity: 'P2', cause: 'batch/<batch>' },
     break: lose('silver', 'gold'),
   },
   {
@@ -168,6 +196,7 @@ const ways: Way[] = [
     check: 'gold',
     state: 'critical',
     runbook: 'gold-incomplete',
+    ticket: { severity: 'P2', cause: 'batch/<batch>' },
     break: async (system) => system.lake.remove([manifestKey('gold', await newest(system))]),
   },
   {
@@ -175,6 +204,7 @@ const ways: Way[] = [
     check: 'gold',
     state: 'critical',
     runbook: 'gold-incomplete',
+    ticket: { severity: 'P3', cause: 'batch/<batch>' },
     break: async (system) =>
       rewriteLayer(
         system.world,
@@ -227,12 +257,14 @@ const ways: Way[] = [
     name: 'inconsistent rows: ids were changed by hand',
     ...inconsistent,
     check: 'orphan-rows',
+    ticket: { severity: 'P4', cause: 'check/orphan-rows' },
     break: sql("UPDATE amazon.fact_reviews SET review_id = 'x' || review_id"),
   },
   {
     name: 'inconsistent rows: a view is older than its table',
     ...inconsistent,
     check: 'views',
+    ticket: { severity: 'P4', cause: 'check/views' },
     break: sql(
       'CREATE TABLE kept AS SELECT * FROM amazon.fact_reviews ORDER BY review_id LIMIT 50',
       'DELETE FROM amazon.fact_reviews WHERE review_id IN (SELECT review_id FROM kept)',
@@ -246,6 +278,7 @@ const ways: Way[] = [
     check: 'tables',
     state: 'critical',
     runbook: 'relation-not-found',
+    ticket: { severity: 'P2', cause: 'check/tables' },
     leadsTo: ['inconsistent-rows'],
     break: sql('DROP TABLE amazon.fact_reviews CASCADE'),
   },
@@ -254,6 +287,7 @@ const ways: Way[] = [
     check: 'foreign-keys',
     state: 'warning',
     runbook: 'relation-not-found',
+    ticket: { severity: 'P4', cause: 'check/foreign-keys' },
     break: sql('ALTER TABLE amazon.orders DROP CONSTRAINT orders_carrier_id_fkey'),
   },
   {
@@ -261,6 +295,7 @@ const ways: Way[] = [
     check: 'parquet-schema',
     state: 'critical',
     runbook: 'model-crash',
+    ticket: { severity: 'P2', cause: 'batch/<batch>' },
     break: async (system) =>
       rewriteLayer(
         system.world,
@@ -275,6 +310,7 @@ const ways: Way[] = [
     check: 'reject-rate',
     state: 'critical',
     runbook: 'reject-rate',
+    ticket: { severity: 'P3', cause: 'check/reject-rate/{batchId:"<batch>"}' },
     break: async (system) => {
       await sql('UPDATE amazon.review SET rating = 9 WHERE substr(review_id, 2)::int % 8 = 0')(
         system,
@@ -289,6 +325,7 @@ const ways: Way[] = [
     check: 'dead-rows',
     state: 'critical',
     runbook: 'vacuum',
+    ticket: { severity: 'P3', cause: 'check/dead-rows/{tables:["amazon.review"]}' },
     break: async (system) => {
       // Not left to autovacuum, which may come at any moment.
       await sql('ALTER TABLE amazon.review SET (autovacuum_vacuum_threshold = 1000000)')(system);
@@ -304,6 +341,7 @@ const ways: Way[] = [
     check: 'run-duration',
     state: 'warning',
     runbook: 'slow-at-peak',
+    ticket: { severity: 'P4', cause: 'check/run-duration' },
     break: async (system) => {
       await runOnce(system);
       system.settings = { ...system.settings, health: {} };
@@ -322,6 +360,7 @@ const ways: Way[] = [
     check: 'lake-space',
     state: 'critical',
     runbook: 'purge-batches',
+    ticket: { severity: 'P2', cause: 'check/lake-space/{olderThan:"30d"}' },
     break: async (system) => {
       const sum = async () => {
         let bytes = 0;
@@ -338,7 +377,7 @@ const ways: Way[] = [
       system.settings = { ...system.settings, lake: { budget } };
     },
     after: async (system) => {
-      system.settings = { ...system.settings, lake: {} };
+      system.settings = { ...system.settings, lake: { budget: '10GB' } };
     },
   },
   {
@@ -346,6 +385,7 @@ const ways: Way[] = [
     check: 'lake',
     state: 'critical',
     runbook: 's3-errors',
+    ticket: { severity: 'P1', cause: 'error/LAKE_UNREACHABLE', service: 'etl' },
     break: async (system) => {
       const data = join(system.world.root, 'data');
       await rename(data, `${data}-moved`);
@@ -362,6 +402,7 @@ const ways: Way[] = [
     check: 'schema',
     state: 'critical',
     runbook: 'relation-not-found',
+    ticket: { severity: 'P2', cause: 'check/schema' },
     break: sql('DROP SCHEMA amazon CASCADE', 'DROP SCHEMA maintenance CASCADE'),
     after: async (system) => {
       await insertReviews(system.world.client, reviews);
@@ -371,15 +412,28 @@ const ways: Way[] = [
   },
 ];
 
-describe('found by health, cured by the runbook it names, and healthy again:', () => {
+describe('found by health, one ticket, cured by the runbook it names, and healthy again:', () => {
   let system: System;
   beforeAll(async () => {
     system = await makeSystem({ reviews });
     await runOnce(system);
   });
-  afterAll(() => system.world.dispose());
+  afterAll(() => dispose(system));
 
-  it.each(ways)('$name', (way) => breakAndCure(way, system));
+  const seen: { way: Way; report: HealthReport }[] = [];
+  it.each(ways)('$name', async (way) => {
+    seen.push({ way, report: await breakAndCure(way, system) });
+  });
+
+  it('all of it at once: as many tickets as there are causes', async () => {
+    const tickets = await incidentWorld();
+    try {
+      expect(seen.length).toBe(ways.length);
+      await expectDistinct(tickets, seen);
+    } finally {
+      await tickets.dispose();
+    }
+  });
 });
 
 it('join runs out of memory', async () => {
@@ -391,6 +445,7 @@ it('join runs out of memory', async () => {
       check: 'last-run',
       state: 'critical',
       runbook: 'join-out-of-memory',
+      ticket: { severity: 'P2', cause: 'run/ENGINE_OUT_OF_MEMORY', service: 'etl', ofRun: true },
       break: async (broken) => {
         broken.settings = { ...broken.settings, pipeline: { memoryLimit: '8MB', threads: 2 } };
         await runOnce(broken).catch(() => undefined);
@@ -402,7 +457,7 @@ it('join runs out of memory', async () => {
     };
     await breakAndCure(way, system);
   } finally {
-    await system.world.dispose();
+    await dispose(system);
   }
 });
 
@@ -441,7 +496,7 @@ it('database connection impossible: the embedded server has stopped', async () =
     );
   } finally {
     await place.remove();
-    await system.world.dispose();
+    await dispose(system);
   }
 });
 
@@ -455,7 +510,7 @@ describe('S3 errors', () => {
     system.settings = { ...system.settings, lake: { kind: 's3' } };
   });
   afterAll(async () => {
-    await system.world.dispose();
+    await dispose(system);
     await server.stop();
   });
 
@@ -465,6 +520,7 @@ describe('S3 errors', () => {
       check: 'lake',
       state: 'critical',
       runbook: 's3-errors',
+      ticket: { severity: 'P1', cause: 'error/BUCKET_NOT_FOUND', service: 'etl' },
       break: async (broken) => {
         const pattern = `${randomName()}-{layer}`;
         const { lake } = await inFourBuckets(server);
@@ -486,6 +542,7 @@ describe('S3 errors', () => {
       check: 'lake',
       state: 'critical',
       runbook: 's3-errors',
+      ticket: { severity: 'P1', cause: 'error/LAKE_UNREACHABLE', service: 'etl' },
       break: async (broken) => {
         const address = await inFourBuckets(server, { maxAttempts: 1 });
         const { lake } = address;
@@ -531,7 +588,7 @@ describe('S3 errors', () => {
       };
       await breakAndCure({ name: 'one bit of silver', ...corrupt, break: overwrite }, s3);
     } finally {
-      await s3.world.dispose();
+      await dispose(s3);
     }
   });
 });

@@ -1,12 +1,8 @@
 import { DOMParser } from '@xmldom/xmldom';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { followUpsDue } from '../../src/incidents/follow-ups.js';
-import {
-  type PostMortem,
-  postMortem,
-  postMortemMarkdown,
-  toFillIn,
-} from '../../src/incidents/postmortem.js';
+import { type PostMortem, postMortem } from '../../src/incidents/postmortem.js';
+import { postMortemMarkdown, toFillIn } from '../../src/incidents/postmortem-text.js';
 import { availabilityOf, monthlyReport, percentile } from '../../src/incidents/report.js';
 import { reportCsv, reportHtml } from '../../src/incidents/report-formats.js';
 import { readIncident } from '../../src/incidents/store.js';
@@ -45,13 +41,34 @@ describe('the post-mortem', () => {
       title: 'Gold incomplete',
       state: 'succeeded',
       by: 'cleo',
+      host: 'here',
       startedAt: '2026-11-16T10:00:00.000Z',
       finishedAt: '2026-11-16T10:01:00.000Z',
       steps: [{ id: 'rerun', kind: 'act', state: 'done', summary: 'made again' }],
       approvals: [{ by: 'dora', how: '--yes' }],
       notes: [],
+      commands: [
+        {
+          at: '2026-11-16T10:00:30.000Z',
+          by: 'cleo',
+          command: "psql -c 'SELECT `x` | 1\n<b>'",
+          outcome: 'stands for step rerun',
+        },
+      ],
     };
-    made = postMortem(await readIncident(world.client, id), [run], store.config, world.clock.now);
+    const pipeline = {
+      runId: 'p1',
+      batchId: '20261116_090000',
+      command: 'transform',
+      from: 'transform',
+      status: 'failed',
+      by: 'cron',
+      startedAt: '2026-11-16T08:59:00.000Z',
+      seconds: 3,
+      error: nasty,
+    };
+    const ran = { runbooks: [run], pipeline: [pipeline] };
+    made = postMortem(await readIncident(world.client, id), ran, store.config, world.clock.now);
   });
 
   it('knows times, people, evidence and what was done', () => {
@@ -65,6 +82,10 @@ describe('the post-mortem', () => {
     });
     expect(made.evidence[0]).toMatchObject({ evidence: { file: 'gold.parquet' } });
     expect(made.timeline.map(({ at }) => at)).toEqual(made.timeline.map(({ at }) => at).sort());
+    expect(made.commands.map(({ command }) => command)).toEqual([
+      'reviewops pipeline transform --batch-id 20261116_090000',
+      "psql -c 'SELECT `x` | 1\n<b>'",
+    ]);
   });
 
   it('marks what people have to say, and only that', () => {
@@ -81,6 +102,7 @@ describe('the post-mortem', () => {
     expect(text).not.toContain('<script>');
     expect(text).not.toContain('](javascript');
     expect(text).toContain('It was \\| removed.');
+    expect(text).toContain("| `` psql -c 'SELECT `x` \\| 1 ⏎ <b>' `` |");
     // Every line of the time line has its date.
     const lines = text
       .slice(text.indexOf('## Time line'))

@@ -320,3 +320,29 @@ it('lists what is urgent first', async () => {
   expect(levels).toEqual([...levels].sort());
   expect(incidents.every(({ status }) => status !== 'closed')).toBe(true);
 });
+
+it('lists and filters a level however it was written by hand, and leaves what is none as it is', async () => {
+  const rows = await world.client.query<{ id: number }>(
+    `INSERT INTO maintenance.incidents (severity, summary)
+     VALUES (' p1 ', 'by hand'), ('P0', 'by hand'), ('urgent', 'by hand'), (NULL, NULL)
+     RETURNING incident_id AS id`,
+  );
+  const [lower = 0, zero = 0, unknown = 0, nothing = 0] = rows.map(({ id }) => id);
+  const store = world.store();
+  const idsOf = async (severity?: 'P1') => {
+    const filter = severity === undefined ? {} : { severity };
+    const { incidents } = await listIncidents(store, { limit: 500, ...filter });
+    return incidents.map(({ incidentId }) => incidentId);
+  };
+  expect(await idsOf('P1')).toEqual(expect.arrayContaining([lower, zero]));
+  const all = await idsOf();
+  expect(all.slice(-2)).toEqual(expect.arrayContaining([unknown, nothing]));
+  expect(all.indexOf(lower)).toBeLessThan(all.indexOf(unknown));
+  await act(store, unknown, { type: 'note', text: 'What is it?' }, 'ada');
+  const [kept] = await world.client.query<{ severity: string; summary: string }>(
+    'SELECT severity, summary FROM maintenance.incidents WHERE incident_id = $1',
+    [unknown],
+  );
+  expect(kept).toEqual({ severity: 'urgent', summary: 'by hand' });
+  for (const id of rows.map((row) => row.id)) await act(store, id, { type: 'resolve' }, 'ada');
+});

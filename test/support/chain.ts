@@ -9,6 +9,8 @@ import type { Ask } from '../../src/runbooks/engine/answers.js';
 import { type RunReport, startRun } from '../../src/runbooks/engine/runner.js';
 import { loadRunbook } from '../../src/runbooks/index.js';
 import { look } from '../health/support.js';
+import { expectCured, expectOneTicket, type Ticket } from './chain-tickets.js';
+import type { IncidentWorld } from './incidents.js';
 import type { BrokenWorld } from './repairs.js';
 
 /** What health and the runbooks find: both look at the same system. */
@@ -21,6 +23,8 @@ export interface System {
   home?: string;
   /** Only these checks; all of them where there are none. */
   checks?: readonly string[];
+  /** Where its tickets are opened: a database that nobody breaks. */
+  tickets: IncidentWorld;
 }
 
 /** One way in which the system breaks, and what is expected to make it good. */
@@ -33,6 +37,7 @@ export interface Way {
   check: string;
   state: 'warning' | 'critical';
   runbook: string;
+  ticket: Ticket;
   /** Where the evidence leads from there, in order. */
   leadsTo?: readonly string[];
   /** What somebody does whom a runbook asks to; it asks nobody where this is absent. */
@@ -60,8 +65,11 @@ export const complaints = ({ checks }: HealthReport): string[] =>
     .filter(({ state }) => state !== 'ok' && state !== 'skipped')
     .map(({ name, state, summary }) => `${name} ${state}: ${summary}`);
 
-/** Breaks, looks, does what the report says, and looks again. */
-export async function breakAndCure(way: Way, system: System): Promise<void> {
+/**
+ * Breaks, looks, does what the report says, and looks again; one ticket follows all of it. Gives
+ * what was seen while it was broken.
+ */
+export async function breakAndCure(way: Way, system: System): Promise<HealthReport> {
   expect(complaints(await examine(system))).toEqual([]);
   await way.break(system);
   const broken = await examine(system);
@@ -70,10 +78,14 @@ export async function breakAndCure(way: Way, system: System): Promise<void> {
     state: way.state,
     runbook: { id: way.runbook },
   });
+  const ticket = await expectOneTicket(system.tickets, way, broken);
   const ran = await follow(found as CheckResult, way, system);
   expect(ran).toEqual([way.runbook, ...(way.leadsTo ?? [])]);
   await way.after?.(system);
-  expect(complaints(await examine(system))).toEqual([]);
+  const cured = await examine(system);
+  expect(complaints(cured)).toEqual([]);
+  await expectCured(system.tickets, way, ticket, { broken, cured });
+  return broken;
 }
 
 /** Runs the command that a finding names, then every runbook that the evidence leads to. */

@@ -62,7 +62,13 @@ const secondOf = (runId: string): string => runId.slice(0, runId.lastIndexOf('_'
 /** The runs of this state directory, newest first, up to `limit`; damaged ones by id. */
 export async function listRuns(
   home: string,
-  options: { now: Date; limit: number; incident?: string | undefined },
+  options: {
+    now: Date;
+    limit: number;
+    incident?: string | undefined;
+    /** Only those of which it is true. */
+    of?: (run: RunSummary) => boolean;
+  },
 ): Promise<{ runs: RunSummary[]; broken: string[] }> {
   const active = await activeRuns(home, options.now);
   const runs: RunSummary[] = [];
@@ -73,8 +79,9 @@ export async function listRuns(
     second = secondOf(runId);
     try {
       const summary = summarise((await readJournal(home, runId)).entries, active.has(runId));
-      const wanted = options.incident === undefined || summary?.incident === options.incident;
-      if (summary !== undefined && wanted) runs.push(summary);
+      if (summary === undefined) continue;
+      const named = options.incident === undefined || summary.incident === options.incident;
+      if (named && options.of?.(summary) !== false) runs.push(summary);
     } catch (error) {
       if (!isOperatorError(error) || error.code !== 'JOURNAL_BROKEN') throw error;
       broken.push(runId);
