@@ -64,7 +64,7 @@ function homeList(
 export function glanceRows(model: Model): number {
   const screen = shown(model);
   if (screen.name !== 'home' || isGlance(screen.panel)) return 0;
-  return Math.min(glanceHeight(model), Math.floor(bodyRows(model.size) / 2) - 2) + 1;
+  return Math.min(glanceHeight(model), Math.floor(bodyRows(model.size) / 2) - 1) + 1;
 }
 
 const isGlance = (panel: HomePanel): boolean => panel === 'system';

@@ -37,6 +37,18 @@ describe('the system at a glance, on the smallest screen', () => {
     }
   });
 
+  it('has every subject in sight beside a warning, too', async () => {
+    const all = names.map((name) => ({
+      name,
+      summary: name,
+      state: name === 'schema' ? ('warning' as const) : ('ok' as const),
+    }));
+    const text = await draw(new Sitting().tell(looked('glance', all)).model);
+    expect(text).toMatch(/! warning +schema/);
+    expect(text).toMatch(/✓ ok +access key/);
+    expect(text).toMatch(/✓ ok +incidents/);
+  });
+
   it('has the worst first, and one line for what is not known for one reason', async () => {
     const runbook = cured('database-connection');
     const checks = names.map((name) =>
@@ -58,7 +70,7 @@ describe('the system at a glance, on the smallest screen', () => {
       summary: `${name} is bad`,
     }));
     expect(await draw(new Sitting().tell(looked('glance', checks)).model)).toContain(
-      '… and 5 more: 1 shows all',
+      '… and 4 more: 1 shows all',
     );
   });
 
