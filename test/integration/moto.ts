@@ -1,5 +1,4 @@
 import { execFile, spawn } from 'node:child_process';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { S3Server } from '../support/s3-probe.js';
@@ -8,15 +7,6 @@ const root = join(import.meta.dirname, '..', '..');
 const venv = join(root, '.peers', 'venv');
 const peerPython =
   process.platform === 'win32' ? join(venv, 'Scripts', 'python.exe') : join(venv, 'bin', 'python');
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
 
 export interface Moto extends S3Server {
   /** From the next request on (or after this many), only what IAM allows is done. */
@@ -28,20 +18,20 @@ export interface Moto extends S3Server {
 
 /** moto's server: S3 with versions, conditions and settings of buckets, and IAM. */
 export async function startMoto(): Promise<Moto> {
-  const port = await freePort();
-  const child = spawn(peerPython, ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)], {
+  const child = spawn(peerPython, ['-m', 'moto.server', '-H', '127.0.0.1', '-p', '0'], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   let said = '';
-  await new Promise<void>((resolve, reject) => {
+  // It takes a free port and says which.
+  const endpoint = await new Promise<string>((resolve, reject) => {
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       said += text;
-      if (said.includes('Running on')) resolve();
+      const [, url] = /Running on (http:\/\/127\.0\.0\.1:\d+)\s/.exec(said) ?? [];
+      if (url !== undefined) resolve(url);
     });
     child.once('close', () => reject(new Error(`moto ended: ${said.slice(-2000)}`)));
   });
-  const endpoint = `http://127.0.0.1:${port}`;
   return {
     name: 'moto',
     endpoint,
