@@ -302,7 +302,7 @@ const rows = [
   ...(await s3PurgeRows(Number(values.keys))),
 ];
 const table = renderRows(rows);
-const note = `Medians of ${rounds} runs for health and the engine. The S3 server is that of the tests, in a process of its own: its time is in ours.`;
+const note = `Medians of ${rounds} runs for health and the engine. The S3 server is that of the tests, in a process of its own: its time is in ours, and each page of a list costs it the more the more keys there are (it sorts all of them).`;
 process.stdout.write(`${table}\n\n${note}\n`);
 if (values.write) {
   writeSection(

@@ -225,6 +225,17 @@ describe('Nagios', () => {
     );
   });
 
+  it('names a cause once, however many checks it stops', () => {
+    const summary = 'no connection';
+    const stopped = ['a', 'b', 'c', 'd', 'e'].map((name) =>
+      result({ name, state: 'unknown', summary }),
+    );
+    const text = nagiosText(
+      reportOf([...stopped, result({ name: 'f', state: 'unknown', summary: 'no right' })]),
+    );
+    expect(text).toContain(' - a, b, c and 2 more UNKNOWN: no connection; f UNKNOWN: no right | ');
+  });
+
   it('says OK of a system in which all is well', () => {
     const text = nagiosText(reportOf([result({}), result({ state: 'skipped' })], 'ok'));
     expect(text).toMatch(/^REVIEWOPS OK - 1 checks passed, 1 skipped \| /);

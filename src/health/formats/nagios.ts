@@ -1,4 +1,4 @@
-import type { CheckState, Threshold, Unit } from '../check.js';
+import { type CheckState, several, type Threshold, type Unit } from '../check.js';
 import type { CheckResult, HealthReport } from '../runner.js';
 
 const words: Record<CheckState, string> = {
@@ -24,10 +24,20 @@ export function nagiosText(report: HealthReport): string {
   const what =
     bad.length === 0
       ? `${report.counts.ok} checks passed${skipped === 0 ? '' : `, ${skipped} skipped`}`
-      : bad.map((check) => `${check.name} ${words[check.state]}: ${cut(check.summary)}`).join('; ');
+      : problems(bad).join('; ');
   const data = report.checks.filter(({ value }) => value !== null).map(performanceData);
   data.push(`'time'=${number(report.seconds)}s;;;0`);
   return `REVIEWOPS ${words[report.state]} - ${plain(what)} | ${data.join(' ')}\n`;
+}
+
+/** Each cause once, with the checks that it keeps from looking: readers cut long lines. */
+function problems(bad: readonly CheckResult[]): string[] {
+  const byCause = new Map<string, string[]>();
+  for (const { name, state, summary } of bad) {
+    const cause = `${words[state]}: ${cut(summary)}`;
+    byCause.set(cause, [...(byCause.get(cause) ?? []), name]);
+  }
+  return [...byCause].map(([cause, names]) => `${several(names)} ${cause}`);
 }
 
 function performanceData({ name, value, unit, threshold }: CheckResult): string {
