@@ -3,7 +3,7 @@ import type { Engine } from '../engine/session.js';
 import { type Key, layers } from '../lake/lake.js';
 import { manifestKey } from '../lake/layout.js';
 import type { Manifest, ManifestFile } from '../lake/manifest.js';
-import { readLayer, sha256Of } from '../lake/published.js';
+import { parseManifest, readLayer, sha256Of } from '../lake/published.js';
 import { isOperatorError } from '../system/errors.js';
 import type { PlannedObject } from './erasure-plan.js';
 import { readEntries } from './journal.js';
@@ -42,8 +42,11 @@ export async function followManifests(
     };
     const body = `${JSON.stringify(next, null, 2)}\n`;
     const sha256 = sha256Of(Buffer.from(body));
-    if (sha256 === published.sha256) continue;
     const key = manifestKey(layer, batchId);
+    if (sha256 === published.sha256) {
+      await purgeRevealing(work, key);
+      continue;
+    }
     await journal.append({
       type: 'manifest.writing',
       runId,
@@ -53,7 +56,30 @@ export async function followManifests(
     });
     await lake.put(key, body, { ifMatch: published.etag });
     replaced.set(published.sha256, sha256);
+    await purgeRevealing(work, key);
   }
+}
+
+/** Old manifests whose ranges of keys begin or end with the person. */
+async function purgeRevealing(work: LakeErasure, key: Key): Promise<void> {
+  const { lake, journal, runId, needles } = work;
+  if (lake.versions === undefined) return;
+  const ids = new Set(['customer', 'buyer'].flatMap((domain) => needles.of(domain)));
+  const versions: { key: Key; versionId: string }[] = [];
+  for await (const { key: name, versionId, latest, deleted } of lake.versions.list(key)) {
+    if (name !== key || latest || deleted) continue;
+    const manifest = await parseManifest(await lake.versions.read(key, versionId));
+    const bounds = (manifest?.tables ?? []).flatMap(({ files }) =>
+      files.flatMap(({ ranges }) => Object.values(ranges).flatMap(({ min, max }) => [min, max])),
+    );
+    if (bounds.some((bound) => bound !== null && ids.has(bound))) {
+      versions.push({ key, versionId });
+    }
+  }
+  if (versions.length === 0) return;
+  const purged = versions.map(({ versionId }) => versionId);
+  await journal.append({ type: 'manifest.purging', runId, key, versions: purged });
+  await lake.versions.remove(versions);
 }
 
 /** From the hash of a manifest to that of the one which took its place. */
