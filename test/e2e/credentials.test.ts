@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -6,7 +7,7 @@ import { readRotation } from '../../src/credentials/record.js';
 import { secretForms } from '../../src/credentials/secret.js';
 import { runCli, startCli } from '../support/cli.js';
 import { watchProcesses } from '../support/process-watch.js';
-import { logInWith, type RotationWorld, rotationWorld } from '../support/rotation.js';
+import { logInWith, type RotationWorld, rotationWorld, stagingOf } from '../support/rotation.js';
 
 let world: RotationWorld;
 let env: Record<string, string>;
@@ -50,7 +51,9 @@ async function filesBelow(directory: string): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);
-    const meant = path === world.envFile || path.startsWith(`${sinkDirectory}/`);
+    const meant =
+      [world.envFile, stagingOf(world.envFile)].includes(path) ||
+      path.startsWith(`${sinkDirectory}/`);
     if (entry.isFile() && !meant) found.set(path, await readFile(path, 'latin1'));
   }
   return found;
@@ -129,6 +132,7 @@ describe('the new password', () => {
       }
     }
     expect([...hits]).toEqual([]);
+    expect(existsSync(stagingOf(world.envFile))).toBe(false);
     expect(texts.length).toBeGreaterThan(200);
     // The search would find it: the file that is meant to hold it does.
     expect(await readFile(world.envFile, 'utf8')).toContain(password);

@@ -233,6 +233,9 @@ describe('the full screen and its terminal', () => {
     screen.resize(60, 12);
     await screen.see('This terminal has 60×12; at least 80×24 are needed.');
     screen.type('sample 3\r');
+    // Once this is drawn, what was typed before has been read, and by whom it should.
+    screen.resize(61, 12);
+    await screen.see('This terminal has 61×12;');
     screen.resize(80, 24);
     await screen.see('Answer:');
     expect(screen.screen()).not.toContain('Answer: sample');

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -5,6 +6,7 @@ import { readRotation } from '../../src/credentials/record.js';
 import { secretForms } from '../../src/credentials/secret.js';
 import { runCli, startCli } from '../support/cli.js';
 import { watchProcesses } from '../support/process-watch.js';
+import { stagingOf } from '../support/rotation.js';
 import type { Seen } from '../support/s3-proxy.js';
 import { type AwsWorld, awsWorld } from './aws-world.js';
 import { startMoto } from './moto.js';
@@ -78,7 +80,9 @@ describe('the secret of a new access key', () => {
       for (const text of processes.seen) texts.push([`a process until ${point}`, text]);
       for (const entry of await readdir(world.root, { recursive: true, withFileTypes: true })) {
         const path = join(entry.parentPath, entry.name);
-        const meant = path === world.envFile || path.startsWith(`${sinkDirectory}/`);
+        const meant =
+          [world.envFile, stagingOf(world.envFile)].includes(path) ||
+          path.startsWith(`${sinkDirectory}/`);
         if (!entry.isFile() || meant) continue;
         texts.push([path, await readFile(path, 'latin1')]);
       }
@@ -108,6 +112,7 @@ describe('the secret of a new access key', () => {
     const forms = secretForms(secret);
     const hits = texts.filter(([, text]) => forms.some((form) => text.includes(form)));
     expect(hits.map(([where]) => where)).toEqual([]);
+    expect(existsSync(stagingOf(world.envFile))).toBe(false);
   });
 });
 

@@ -8,6 +8,7 @@ import type { Runbook } from '../../src/runbooks/engine/definition.js';
 import type { RunEvent } from '../../src/runbooks/engine/events.js';
 import { Journal, readJournal, runsDirectory } from '../../src/runbooks/engine/journal.js';
 import { endInterrupted } from '../../src/runbooks/engine/run-lock.js';
+import type { RunReport } from '../../src/runbooks/engine/runner.js';
 import type { RunbookWorld, RunChoices, RunOutcome } from './runbooks.js';
 
 /** Where a run dies: right before or right after an entry of its journal is written. */
@@ -77,6 +78,13 @@ async function uninterrupted(runbook: Runbook, matrix: CrashMatrix) {
   }
 }
 
+/** The run came to an end before the point it was to die at. */
+export class EndedBefore extends Error {
+  constructor(readonly report: RunReport) {
+    super(`${report.runbook} ended ${report.state} before that: ${report.reason}`);
+  }
+}
+
 /** Runs until the point and lets the run die there; gives its id if its journal has begun. */
 export function crashAt(
   world: RunbookWorld,
@@ -127,7 +135,7 @@ async function dieWhen(
   };
   try {
     const run = start().then(({ report }) => {
-      throw new Error(`${report.runbook} ended ${report.state} before that: ${report.reason}`);
+      throw new EndedBefore(report);
     });
     await Promise.race([stopped, run]);
   } finally {

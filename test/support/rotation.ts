@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { parse } from 'dotenv';
 import { configSchema } from '../../src/config/schema.js';
 import { logIn } from '../../src/credentials/database/login.js';
@@ -27,6 +27,10 @@ export interface RotationWorldOptions {
 }
 
 const settings = configSchema.parse({}).database;
+
+/** Where the sink writes a `.env` before it takes its place; a kill leaves it to the next command. */
+export const stagingOf = (envFile: string): string =>
+  join(dirname(envFile), `.${basename(envFile)}.next.tmp`);
 
 /** Logs in with a URL; throws when it is dead. */
 export const logInWith = (url: string) =>
