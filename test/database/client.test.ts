@@ -125,7 +125,7 @@ describe('an interruption', () => {
     expect(milliseconds).toBeLessThan(4000);
     const observer = await database.client();
     expect(
-      await observer.query(`SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)'
+      await observer.query(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(60)'
         AND state = 'active' AND pid <> pg_backend_pid()`),
     ).toEqual([]);
   });

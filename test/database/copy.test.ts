@@ -90,7 +90,7 @@ describe('copyOut', () => {
     // The server blocks in its write once the buffers between are full.
     await waitFor(async () => {
       const rows = await client.query(
-        `SELECT 1 FROM pg_stat_activity WHERE application_name LIKE '%copy test' AND wait_event = 'ClientWrite'`,
+        `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE '%copy test' AND wait_event = 'ClientWrite'`,
       );
       return rows.length === 1;
     });
@@ -152,7 +152,7 @@ describe('copyOut', () => {
   });
 });
 
-const backends = `SELECT pid FROM pg_stat_activity WHERE application_name LIKE '%copy test'`;
+const backends = `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE '%copy test'`;
 
 async function kill(): Promise<void> {
   await client.query(`SELECT pg_terminate_backend(pid) FROM (${backends}) AS others`);

@@ -76,7 +76,7 @@ async function expectNothingLeft({ context }: StageWorld): Promise<void> {
 
 /** Connections of the stage that are still open; they end a moment after they are closed. */
 async function expectNoConnections(): Promise<void> {
-  const until = Date.now() + 2000;
+  const until = Date.now() + 20_000;
   for (;;) {
     const rows = await client.query(
       `SELECT query FROM pg_stat_activity

@@ -62,7 +62,7 @@ export async function createTestDatabase(options: { empty?: boolean } = {}): Pro
 
 /** A backend ends a moment after its connection; who stays longer was forgotten. */
 async function leftOpen(admin: DatabaseClient, name: string): Promise<string[]> {
-  const until = Date.now() + 2000;
+  const until = Date.now() + 20_000;
   for (;;) {
     const rows = await admin.query<{ application_name: string }>(
       `SELECT application_name FROM pg_stat_activity
