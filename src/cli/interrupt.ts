@@ -1,4 +1,5 @@
 import { ExitCode, interrupted } from '../system/errors.js';
+import { endProcess } from './end-process.js';
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -38,7 +39,7 @@ export function watchInterrupts(options: InterruptOptions): Interrupt {
   let grace = usualGrace;
   const leave = (why: 'impatient' | 'overdue') => {
     options.leave(why);
-    process.exit(ExitCode.interrupted);
+    endProcess(ExitCode.interrupted);
   };
   const onSignal = () => {
     if (controller.signal.aborted) {

@@ -1,6 +1,7 @@
 import { Config, type Interfaces, Plugin } from '@oclif/core';
 import { redact, registerSecret, registerSecretUrl } from '../system/redact.js';
 import { hasFlag, presentFailure } from './command.js';
+import { endProcess } from './end-process.js';
 import { describeFailure } from './failure.js';
 import { helpText } from './help.js';
 import { takeOverFrom } from './interrupt.js';
@@ -40,7 +41,7 @@ export async function main(argv: string[], options: MainOptions): Promise<void> 
   }
   // Stderr may be a pipe with lines on the way; a write that calls back has passed them all.
   await new Promise<void>((done) => process.stderr.write('', () => done()));
-  process.exit(status);
+  endProcess(status);
 }
 
 async function loadTree({ root, pjson }: MainOptions): Promise<Config> {

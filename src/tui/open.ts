@@ -1,5 +1,6 @@
 import type { CommandContext } from '../cli/context.js';
 import { type ContextFlags, createContext } from '../cli/create-context.js';
+import { endProcess } from '../cli/end-process.js';
 import { wantsColor } from '../cli/terminal.js';
 import type { RunReport } from '../runbooks/engine/report.js';
 import { ExitCode, interrupted } from '../system/errors.js';
@@ -48,7 +49,7 @@ export async function openTui(context: CommandContext, options: TuiOptions): Pro
       operator: thisProcess().user,
       readOnly,
       signal: AbortSignal.any([context.signal, gone.signal]),
-      leaveNow: () => process.exit(ExitCode.interrupted),
+      leaveNow: () => endProcess(ExitCode.interrupted),
       runbook: options.runbook,
     });
     const status = await program.run();

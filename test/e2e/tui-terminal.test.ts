@@ -1,5 +1,5 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -193,6 +193,13 @@ describe('the full screen and its terminal', () => {
     // It ended by itself, at its safe point: nobody had to find it.
     expect(entries).toContain('"state":"interrupted"');
     expect(entries).not.toContain('Its process ended without a word.');
+  });
+
+  it('a terminal that is gone: it ends by that signal, not by a crash', async () => {
+    const screen = terminal();
+    await screen.see('corrupt-batch');
+    screen.hangUp();
+    expect((await screen.ended).signal).toBe(constants.signals.SIGHUP);
   });
 
   it('leaves while a run goes on only after that was typed', async () => {

@@ -28,6 +28,8 @@ export interface TestTerminal {
   /** Types a text and waits until the screen shows it. */
   enter(text: string): Promise<void>;
   resize(columns: number, rows: number): void;
+  /** Closes the terminal under the program, as when its window is closed. */
+  hangUp(): void;
   /** The exit code, when the program ends. */
   ended: Promise<{ exitCode: number; signal: number | undefined }>;
   dispose(): void;
@@ -121,6 +123,8 @@ export function openTerminal(args: readonly string[], options: TerminalOptions):
       pty.resize(wide, high);
     },
     ended,
+    // Of the terminals of Unix; the package declares only what those of Windows have too.
+    hangUp: () => (pty as IPty & { destroy(): void }).destroy(),
     dispose: () => {
       try {
         pty.kill('SIGKILL');
