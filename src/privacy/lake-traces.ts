@@ -184,10 +184,13 @@ const withinText = (text: string, { mentioned, numbers, words }: Wanted): string
 
 const contains = (text: string, value: string): string => `contains(${text}, ${value})`;
 
-/** Only where the text holds it at all, which is much faster to see, the pattern is looked for. */
+/**
+ * Only where the text holds it at all, which is much faster to see, the pattern is looked for. It is
+ * made of the row for that: a constant one would be compiled for each column before any row is read.
+ */
 const isWord = (text: string, value: string): string => {
   const edge = literal('[^\\p{L}\\p{N}_]');
-  const pattern = `'(^|' || ${edge} || ')' || regexp_escape(${value}) || '($|' || ${edge} || ')'`;
+  const pattern = `'(^|' || ${edge} || ')' || regexp_escape(${value}) || '($|' || ${edge} || ')' || left(${text}, 0)`;
   return `CASE WHEN contains(${text}, ${value}) THEN regexp_matches(${text}, ${pattern}) ELSE false END`;
 };
 

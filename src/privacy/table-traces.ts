@@ -39,25 +39,22 @@ export async function tableTraces(
   const bind = (value: unknown): string => `$${values.push(value)}`;
   const plain = ({ name }: { name: string }) => `${quoteIdentifier(name)}::text`;
   const lower = (column: { name: string }) => `lower(${plain(column)})`;
-  const inSome = (list: string, condition: (needle: string) => string) =>
-    `EXISTS (SELECT FROM unnest(${list}::text[]) AS x (needle) WHERE ${condition('needle')})`;
   const whole = anyOf(ids.map((column) => `${lower(column)} = ANY (${bind(exact)}::text[])`));
   const equal = anyOf(
     texts
       .filter((column) => column.class === 'free-text')
       .map((column) => `${lower(column)} = ANY (${bind(exact)}::text[])`),
   );
-  const part = inSome(bind(within), (needle) =>
-    anyOf(texts.map((column) => `position(${needle} in ${lower(column)}) > 0`)),
-  );
-  const word = inSome(bind(words), (needle) =>
-    anyOf(
-      texts.map(
-        (column) =>
-          `(position(${needle} in ${plain(column)}) > 0 AND ${plain(column)} ~ ('(?<![[:alnum:]_])' || regexp_replace(${needle}, '([^[:alnum:]_])', '\\\\\\1', 'g') || '(?![[:alnum:]_])'))`,
-      ),
+  const part = `EXISTS (SELECT FROM unnest(${bind(within)}::text[]) AS x (needle) WHERE ${anyOf(
+    texts.map((column) => `position(needle in ${lower(column)}) > 0`),
+  )})`;
+  const word = `EXISTS (SELECT FROM unnest(${bind(words)}::text[], ${bind(words.map(asWord))}::text[]) AS x (needle, pattern) WHERE ${anyOf(
+    texts.map(
+      (column) =>
+        // Only where the text holds it at all is the pattern worth a look.
+        `CASE WHEN position(needle in ${plain(column)}) > 0 THEN ${plain(column)} ~ pattern ELSE false END`,
     ),
-  );
+  )})`;
   const [row] = await client.query<{ found: string; mentioned: string }>(
     `SELECT count(*) FILTER (WHERE whole) AS found, count(*) FILTER (WHERE part AND NOT whole) AS mentioned
      FROM (SELECT coalesce(${whole}, false) AS whole, coalesce(${equal} OR ${part} OR ${word}, false) AS part
@@ -67,6 +64,10 @@ export async function tableTraces(
   );
   return { found: Number(row?.found ?? 0), mentioned: Number(row?.mentioned ?? 0) };
 }
+
+/** An id that stands by itself, as a pattern of PostgreSQL: `42` is not in `1420`. */
+const asWord = (id: string): string =>
+  `(?<![[:alnum:]_])${id.replace(/[^\p{L}\p{N}_]/gu, '\\$&')}(?![[:alnum:]_])`;
 
 export const anyOf = (parts: readonly string[]): string =>
   parts.length === 0 ? 'false' : `(${parts.join(' OR ')})`;
