@@ -9,6 +9,7 @@ import vacuumFull from '../../src/runbooks/vacuum-full.js';
 import { batchesIn, keysOf, putBatch } from '../maintenance/support.js';
 import { crashAt, crashMatrix, crashRelay } from '../support/crash-matrix.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { deadForAll } from '../support/dead-rows.js';
 import { type RunbookWorld, runbookWorld } from '../support/runbooks.js';
 
 /** Nothing but the lake; the embedded server was never set up. */
@@ -71,6 +72,7 @@ describe('killed at every transition of its journal, it ends as if nothing had b
       await client.execute('DELETE FROM amazon.review WHERE substr(review_id, 2)::int % 4 = 0');
       await client.query('SELECT pg_stat_force_next_flush()');
       await client.query("SELECT pg_stat_reset_single_table_counters('amazon.customer'::regclass)");
+      await deadForAll(client);
       return world;
     };
 

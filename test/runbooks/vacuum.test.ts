@@ -3,6 +3,7 @@ import type { DatabaseClient } from '../../src/database/client.js';
 import vacuum from '../../src/runbooks/vacuum.js';
 import vacuumFull from '../../src/runbooks/vacuum-full.js';
 import { createTestDatabase } from '../support/database.js';
+import { deadForAll } from '../support/dead-rows.js';
 import { listening, no, type RunbookWorld, runbookWorld, yes } from '../support/runbooks.js';
 
 let world: RunbookWorld;
@@ -26,21 +27,6 @@ beforeEach(async () => {
   await client.query('SELECT pg_stat_force_next_flush()');
   await deadForAll(client);
 });
-
-/** Waits until nobody on the server, whatever database they are in, may still see dead rows. */
-async function deadForAll(connection: DatabaseClient): Promise<void> {
-  const [row] = await connection.query<{ xid: string }>('SELECT pg_current_xact_id()::text AS xid');
-  await expect
-    .poll(
-      () =>
-        connection.query<{ past: boolean }>(
-          'SELECT pg_snapshot_xmin(pg_current_snapshot()) > $1::xid8 AS past',
-          [row?.xid],
-        ),
-      { timeout: 20_000, interval: 20 },
-    )
-    .toEqual([{ past: true }]);
-}
 
 const step = <Step extends { id: string }>({ steps }: { steps: Step[] }, id: string) =>
   steps.find((found) => found.id === id);
