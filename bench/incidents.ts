@@ -78,5 +78,9 @@ const table = renderRows(rows);
 const note = `Half of the incidents are open. The list: medians of ${rounds} runs of the whole command against the embedded database, in turn with the baseline.`;
 process.stdout.write(`${table}\n\n${note}\n`);
 if (values.write) {
-  writeSection('incidents', 'Incidents', `${machineFacts()}\n\n${table}\n\n${note}`);
+  writeSection(
+    'incidents',
+    'Incidents',
+    `\`npm run bench:incidents\` on ${machineFacts()}\n\n${table}\n\n${note}`,
+  );
 }

@@ -2,6 +2,7 @@ import type { DatabaseTarget } from '../database/target.js';
 import type { CureOfIncident } from '../incidents/events.js';
 import type { IncidentRow } from '../incidents/read-model.js';
 import type { Recorded, Signal } from '../incidents/signals.js';
+import { isOperatorError } from '../system/errors.js';
 import type { CommandContext } from './context.js';
 import { deliverIncidents } from './incident-signals.js';
 import { person, withIncidents } from './incidents.js';
@@ -44,7 +45,11 @@ export async function openByHand(
   };
   const [at, by] = [context.now(), person()];
   const { id } = await spoolSignal(context.home, { at, by, occurrence });
-  const target = await context.database().catch(() => undefined);
+  // It is in the spool by now: without a database it waits there, and the answer says so.
+  const target = await context.database().catch((error: unknown) => {
+    if (isOperatorError(error)) return undefined;
+    throw error;
+  });
   const delivered = await deliverIncidents(context, target);
   const found =
     delivered?.recorded.find(({ signal }) => signal === id) ??
