@@ -88,9 +88,8 @@ export async function eraseInDatabase(
 ): Promise<{ table: string; rows: number; action: string }[]> {
   return client.transaction(async () => {
     await client.query('SELECT pg_advisory_xact_lock($1)', [loadLock]);
-    const found = await findInDatabase(client, model, needles.copy());
     const all = needles.copy();
-    await findInDatabase(client, model, all);
+    const found = await findInDatabase(client, model, all);
     const names = new Set([
       ...found.map(({ table }) => table.id),
       ...work.planned.map(({ table }) => table),

@@ -4,6 +4,7 @@ import type { Treatment } from '../config/privacy-schema.js';
 import { type DatabaseClient, withClient } from '../database/client.js';
 import type { DatabaseTarget } from '../database/target.js';
 import { batchHoldKey, parseBatchKey } from '../lake/layout.js';
+import { refused } from '../system/errors.js';
 import { treatmentProblems } from './database-eraser.js';
 import { findInDatabase, type TableFinding } from './database-finder.js';
 import type { Identifiers } from './identifiers.js';
@@ -14,7 +15,7 @@ import { findMentions, type Mentions } from './mentions.js';
 import { type Domain, type PrivacyModel, readModel } from './model.js';
 import { type Needles, needlesOf } from './needles.js';
 import { fidelityProblem } from './parquet-rewriter.js';
-import { redactedColumns } from './shapes.js';
+import { pseudonymDomain, redactedColumns } from './shapes.js';
 
 export interface Subject {
   requestId: string;
@@ -95,14 +96,7 @@ export async function discover(
       subjects.map(({ identifiers }) => identifiers),
       domainOf(model),
     );
-    let tables = await findInDatabase(client, model, needles);
-    let lake: LakeFindings;
-    for (;;) {
-      const before = needles.size('customer');
-      lake = await findInLake({ ...work, model }, needles);
-      if (needles.size('customer') === before) break;
-      tables = await findInDatabase(client, model, needles);
-    }
+    const { tables, lake } = await searchBoth(client, { ...work, model }, needles);
     const nullable = await readNullable(client);
     const objects = await planObjects(work, lake.hits);
     const purged = new Set(
@@ -128,6 +122,45 @@ export async function discover(
     };
   });
 }
+
+/** Each costs a search of the whole lake; links that a person has end much sooner. */
+const mostRounds = 10;
+
+/**
+ * Searches database and lake in turn until neither leads to anything new: a review that only the
+ * lake knows any more may have rows in the database, and these objects in the lake.
+ *
+ * @throws LINKS_ENDLESS (exit 3)
+ */
+async function searchBoth(
+  client: DatabaseClient,
+  work: LakeWork,
+  needles: Needles,
+): Promise<{ tables: TableFinding[]; lake: LakeFindings }> {
+  let tables = await findInDatabase(client, work.model, needles);
+  for (let round = 1; round <= mostRounds; round += 1) {
+    const given = known(needles);
+    const lake = await findInLake(work, needles);
+    const found = known(needles);
+    if (found === given) return { tables, lake };
+    tables = await findInDatabase(client, work.model, needles);
+    if (known(needles) === found) return { tables, lake };
+  }
+  throw refused(
+    'LINKS_ENDLESS',
+    `After ${mostRounds} searches of database and lake, the links still lead to more. Nothing was changed.`,
+    {
+      hint: 'One of privacy.links or privacy.files joins what does not belong together: reviewops gdpr map',
+    },
+  );
+}
+
+/** How many values can lead on; pseudonyms only stand for customers that are known already. */
+const known = (needles: Needles): number =>
+  needles
+    .domains()
+    .filter((domain) => domain !== pseudonymDomain)
+    .reduce((sum, domain) => sum + needles.size(domain), 0);
 
 async function readNullable(client: DatabaseClient): Promise<Set<string>> {
   const rows = await client.query<{ name: string }>(

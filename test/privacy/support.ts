@@ -1,6 +1,7 @@
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { configSchema } from '../../src/config/schema.js';
+import { literal, openEngine } from '../../src/engine/session.js';
 import type { Identifiers } from '../../src/privacy/identifiers.js';
 import { derivePrivacyKeys } from '../../src/privacy/keys.js';
 import { recordRequest } from '../../src/privacy/requests.js';
@@ -65,4 +66,19 @@ export async function makePrivacyWorld(
       collect(resumeRun(erasePerson, runId, runOptions(choices)), choices),
     batch: () => completeBatch(world),
   };
+}
+
+/** Puts a Parquet file of these rows, a query of the engine, into the lake. */
+export async function putParquet({ root, lake }: World, key: string, query: string): Promise<void> {
+  const scratch = await mkdtemp(join(root, 'parquet-'));
+  const signal = new AbortController().signal;
+  const engine = await openEngine({ memoryLimit: '256MB', threads: 1, scratch, signal });
+  try {
+    const path = join(scratch, 'file.parquet');
+    await engine.run(`COPY (${query}) TO ${literal(path)} (FORMAT parquet)`);
+    await lake.put(key, await readFile(path));
+  } finally {
+    await engine.close();
+    await rm(scratch, { recursive: true });
+  }
 }
