@@ -16,6 +16,7 @@ import {
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { withLock } from './lock.mjs';
+import { vendor } from './vendor.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const source = join(root, 'src');
@@ -33,7 +34,13 @@ function filesOf(directory) {
 /** Changes whenever an input of the build does. */
 function stamp() {
   const hash = createHash('sha256');
-  const inputs = ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/build.mjs'];
+  const inputs = [
+    'package.json',
+    'package-lock.json',
+    'tsconfig.json',
+    'scripts/build.mjs',
+    'scripts/vendor.mjs',
+  ];
   for (const file of [...inputs.map((name) => join(root, name)), ...filesOf(source)]) {
     const { size, mtimeMs } = statSync(file);
     hash.update(`${relative(root, file)} ${size} ${mtimeMs}\n`);
@@ -51,7 +58,7 @@ function replace(file, text) {
 function removeOrphans() {
   for (const file of filesOf(target)) {
     const name = relative(target, file);
-    if (name.startsWith('.')) continue;
+    if (name.startsWith('.') || dirname(name) === 'vendor') continue;
     const made = name.replace(/\.js$/, '');
     const origins = [name, `${made}.ts`, `${made}.tsx`].map((origin) => join(source, origin));
     if (!origins.some((origin) => existsSync(origin))) rmSync(file);
@@ -102,6 +109,7 @@ async function build() {
   compile();
   copyData();
   removeOrphans();
+  await vendor(root, target);
   await writeManifest();
   replace(stampFile, now);
   return 'done';

@@ -15,7 +15,7 @@ if (build.status !== 0) process.exit(1);
 
 const manifest = JSON.parse(readFileSync(join(root, 'oclif.manifest.json'), 'utf8'));
 const { oclif } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-const { settings } = await import('../dist/config/settings.js');
+const { allSettings } = await import('../dist/config/settings.js');
 const { catalogue, loadAll } = await import('../dist/runbooks/index.js');
 const { writePages } = await import('../dist/cli/runbook-pages.js');
 const { keysPage } = await import('../dist/tui/keys-page.js');
@@ -138,9 +138,9 @@ function commandsPage() {
 
 function configurationPage() {
   const shown = (value) => (value === undefined ? '' : `\`${JSON.stringify(value)}\``);
-  const sections = [...new Set(settings.map(({ path }) => path.slice(0, -1).join('.')))];
+  const sections = [...new Set(allSettings().map(({ path }) => path.slice(0, -1).join('.')))];
   const tables = sections.map((section) => {
-    const inside = settings.filter(({ path }) => path.slice(0, -1).join('.') === section);
+    const inside = allSettings().filter(({ path }) => path.slice(0, -1).join('.') === section);
     const rows = inside.map((setting) => [
       `\`${setting.path.at(-1)}\``,
       setting.type,

@@ -24,11 +24,14 @@ export interface EnvironmentOptions {
 /** Looks a variable up; an empty value counts as absent. */
 export type Lookup = (name: string) => Variable | undefined;
 
+/** A lookup that knows which names it would find. */
+export type Variables = Lookup & { names: ReadonlySet<string> };
+
 /**
  * The variables of the process, then of the `.env` beside the configuration file, in the working
  * directory, and in the state directory. Nothing is written to the process's environment.
  */
-export async function readEnvironment(options: EnvironmentOptions): Promise<Lookup> {
+export async function readEnvironment(options: EnvironmentOptions): Promise<Variables> {
   const beside = options.configFile === undefined ? options.cwd : dirname(options.configFile);
   const directories = [beside, options.cwd, options.home].filter((path) => path !== undefined);
   const files = await Promise.all(
@@ -36,7 +39,7 @@ export async function readEnvironment(options: EnvironmentOptions): Promise<Look
       readEnvFile(join(directory, '.env'), options.warn),
     ),
   );
-  return (name) => {
+  const lookup: Lookup = (name) => {
     const own = options.environment[name];
     if (own !== undefined && own !== '') return { value: own, source: `environment ${name}` };
     for (const { path, values } of files) {
@@ -45,6 +48,9 @@ export async function readEnvironment(options: EnvironmentOptions): Promise<Look
     }
     return undefined;
   };
+  const sources = [options.environment, ...files.map(({ values }) => values)];
+  const names = new Set(sources.flatMap((values) => Object.keys(values)));
+  return Object.assign(lookup, { names });
 }
 
 interface EnvFile {

@@ -3,13 +3,13 @@ import { join, resolve } from 'node:path';
 import { invalid } from '../system/errors.js';
 import { nearest } from '../system/nearest.js';
 import { readDocument } from './document.js';
-import { type Lookup, readEnvironment } from './environment.js';
+import { type Lookup, readEnvironment, type Variables } from './environment.js';
 import type { ConfigDocument } from './parse-document.js';
 import { configInvalid, findProblems, type Problem } from './problems.js';
 import { findProjectFile } from './project-file.js';
 import { builtInProfiles, type Config, configSchema } from './schema.js';
 import { isSection } from './section.js';
-import { settings } from './settings.js';
+import { allSettings } from './settings.js';
 
 export interface LoadOptions {
   cwd: string;
@@ -87,18 +87,18 @@ export const profileNames = ({ project, user }: ConfigFiles): string[] => [
 /** Puts the layers together for one profile. */
 export function combine(
   files: ConfigFiles,
-  lookup: Lookup,
+  variables: Variables,
   options: Pick<LoadOptions, 'cwd' | 'environment' | 'profile' | 'warn'>,
 ): LoadedConfig {
   const problems = fileProblems(files);
-  const { profile, profileSource } = chooseProfile(files, lookup, options.profile);
-  const variables = environmentLayer(lookup, options.cwd);
-  problems.push(...variables.problems);
+  const { profile, profileSource } = chooseProfile(files, variables, options.profile);
+  const environment = environmentLayer(variables, options.cwd);
+  problems.push(...environment.problems);
   warnUnknownVariables(options.environment, options.warn);
   if (problems.length > 0) throw configInvalid(problems);
 
   const layers = [...fileLayers(files.user, profile), ...fileLayers(files.project, profile)];
-  layers.push(variables.layer);
+  layers.push(environment.layer);
   const written = layers.reduce<Record<string, unknown>>((all, { value }) => merge(all, value), {});
   // Compiling the schema would take longer than this one reading without it.
   const config = configSchema.parse(written, { jitless: true });
@@ -162,12 +162,16 @@ function fileLayers(document: ConfigDocument | undefined, profile: string): Laye
   ];
 }
 
-function environmentLayer(lookup: Lookup, cwd: string): { layer: Layer; problems: Problem[] } {
+function environmentLayer(
+  variables: Variables,
+  cwd: string,
+): { layer: Layer; problems: Problem[] } {
   let value: Record<string, unknown> = {};
   const sources = new Map<string, string>();
   const problems: Problem[] = [];
+  const settings = [...variables.names].some(mayBeSetting) ? allSettings() : [];
   for (const setting of settings) {
-    const variable = lookup(setting.environment);
+    const variable = variables(setting.environment);
     if (variable === undefined) continue;
     const text = /^lake\..*\bpath$/.test(setting.key)
       ? resolve(cwd, variable.value)
@@ -192,14 +196,19 @@ const otherVariables = [
   'REVIEWOPS_DATABASE_ADMIN_URL',
 ];
 
+const mayBeSetting = (name: string): boolean =>
+  name.startsWith('REVIEWOPS_') && !otherVariables.includes(name);
+
 /** A misspelled variable would be ignored without a word. */
 function warnUnknownVariables(
   environment: NodeJS.ProcessEnv,
   warn: (message: string) => void,
 ): void {
-  const known = [...settings.map((setting) => setting.environment), ...otherVariables];
-  for (const name of Object.keys(environment)) {
-    if (!name.startsWith('REVIEWOPS_') || known.includes(name)) continue;
+  const unproven = Object.keys(environment).filter(mayBeSetting);
+  if (unproven.length === 0) return;
+  const known = [...allSettings().map((setting) => setting.environment), ...otherVariables];
+  for (const name of unproven) {
+    if (known.includes(name)) continue;
     const meant = nearest(name, known);
     if (meant !== undefined) warn(`The variable ${name} sets nothing; did you mean ${meant}?`);
   }

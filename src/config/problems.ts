@@ -3,7 +3,7 @@ import { invalid, type OperatorError } from '../system/errors.js';
 import { nearest } from '../system/nearest.js';
 import { redact } from '../system/redact.js';
 import { configSchema } from './schema.js';
-import { sectionKeys, settings } from './settings.js';
+import { allSettings, sectionKeys } from './settings.js';
 
 /** Something wrong in the configuration, with the place where it stands. */
 export interface Problem {
@@ -60,7 +60,7 @@ function unknownKey(path: Path, known: string[], locate: Locate): Problem {
 /** The setting a path leads to or into (an entry of a list belongs to the list). */
 const settingOf = (path: Path) => {
   const key = path.join('.');
-  return settings.find((setting) => key === setting.key || key.startsWith(`${setting.key}.`));
+  return allSettings().find((setting) => key === setting.key || key.startsWith(`${setting.key}.`));
 };
 
 function valueAt(value: unknown, path: Path): unknown {

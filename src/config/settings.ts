@@ -38,11 +38,23 @@ interface Node {
   exclusiveMinimum?: number;
 }
 
-const root = z.toJSONSchema(configSchema, { io: 'input' }) as Node;
+let known: { root: Node; settings: readonly Setting[] } | undefined;
+
+/** The description of the schema: made when it is needed, for that takes longer than a short command. */
+function described() {
+  if (known === undefined) {
+    const root = z.toJSONSchema(configSchema, { io: 'input' }) as Node;
+    known = { root, settings: [...collect(root, [])] };
+  }
+  return known;
+}
+
+/** Every setting, in the order of the schema. */
+export const allSettings = (): readonly Setting[] => described().settings;
 
 /** Keys of a section; undefined for a setting and for what does not exist. */
 export function sectionKeys(path: readonly PropertyKey[]): string[] | undefined {
-  let node: Node | undefined = root;
+  let node: Node | undefined = described().root;
   for (const key of path) node = children(node)?.[String(key)];
   const inside = node === undefined ? undefined : children(node);
   return inside === undefined ? undefined : Object.keys(inside);
@@ -128,6 +140,3 @@ function readText(text: string, forms: readonly Node[]): unknown {
   }
   return text;
 }
-
-/** Every setting, in the order of the schema. */
-export const settings: readonly Setting[] = [...collect(root, [])];

@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import { settings } from './settings.js';
+import { allSettings } from './settings.js';
 
 /**
  * A configuration file with every setting as a comment that holds its default, and the two
@@ -15,7 +15,7 @@ export function configTemplate(): string {
   let open: readonly string[] = [];
   // A description that a whole section shares is said once.
   let said = '';
-  for (const setting of settings) {
+  for (const setting of allSettings()) {
     const section = setting.path.slice(0, -1);
     lines.push(...headings(open, section));
     open = section;

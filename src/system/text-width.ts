@@ -1,12 +1,22 @@
-import stringWidth from 'string-width';
+import { createRequire } from 'node:module';
+import { stripVTControlCharacters } from 'node:util';
 
 /** Characters of one column each: Latin letters, and the dashes and quotes of typography. */
 const plain = /^[\x20-\x7e\u00a1-\u00ac\u00ae-\u02ff\u2010-\u2027]*$/;
-const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+
+// Unicode's tables take as long to load as all the rest of a short command.
+let graphemes: Intl.Segmenter | undefined;
+let stringWidth: ((text: string) => number) | undefined;
 
 /** Columns of the screen that a text takes; colour codes take none. */
-export const widthOf = (text: string): number =>
-  plain.test(text) ? text.length : stringWidth(text);
+export function widthOf(text: string): number {
+  if (plain.test(text)) return text.length;
+  const visible = stripVTControlCharacters(text);
+  if (plain.test(visible)) return visible.length;
+  stringWidth ??= (createRequire(import.meta.url)('string-width') as typeof import('string-width'))
+    .default;
+  return stringWidth(visible);
+}
 
 /** The part that fits, with `…` where something was left out. */
 export function cut(text: string, width: number): string {
@@ -15,6 +25,7 @@ export function cut(text: string, width: number): string {
   if (plain.test(text)) return `${text.slice(0, width - 1)}…`;
   let used = 0;
   let kept = '';
+  graphemes ??= new Intl.Segmenter('en', { granularity: 'grapheme' });
   for (const { segment } of graphemes.segment(text)) {
     const next = widthOf(segment);
     if (used + next > width - 1) break;
