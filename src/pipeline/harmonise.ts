@@ -61,6 +61,23 @@ export async function declareSourceViews(
   return absent;
 }
 
+/**
+ * Declares `piece_review` in place of the one before: `source_review`, of some of its files only.
+ *
+ * @throws TABLE_NOT_IN_BATCH, COLUMN_NOT_IN_BATCH
+ */
+export async function declarePieceView(
+  engine: Engine,
+  bronze: Manifest,
+  { review }: Entities,
+  files: string[],
+): Promise<void> {
+  const table = bronze.tables.find(({ name }) => name === review.table);
+  await engine.run(
+    `CREATE OR REPLACE VIEW piece_review AS ${select('review', review, bronze, table, () => files)}`,
+  );
+}
+
 function select(
   entity: EntityName,
   mapping: Record<string, string | null>,

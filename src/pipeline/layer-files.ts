@@ -1,14 +1,46 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Config } from '../config/schema.js';
 import type { Lake, LocalCopy } from '../lake/lake.js';
 import type { Manifest, ManifestTable } from '../lake/manifest.js';
 import { failed, isOperatorError } from '../system/errors.js';
 import { mapParallel } from '../system/parallel.js';
+import { parseSize } from '../system/size.js';
 
 export interface LayerFiles {
   /** Local paths of the table's files, in the manifest's order. */
   of(table: ManifestTable): string[];
   dispose(): Promise<void>;
+}
+
+/** Memory for a row of a piece: its ids, those of what is joined to it, and tables of their hashes. */
+const bytesOfRow = 500;
+
+/** Rows whose ids the engine can hold at once. */
+export const rowsInMemory = ({ pipeline }: Config): number =>
+  Math.max(1, Math.floor(parseSize(pipeline.memoryLimit) / bytesOfRow));
+
+/**
+ * The files of a table in pieces of at most so many rows, where a single file does not hold more;
+ * at least one piece.
+ */
+export function filesInPieces(
+  table: ManifestTable,
+  files: LayerFiles,
+  mostRows: number,
+): string[][] {
+  const pieces: string[][] = [[]];
+  let rows = 0;
+  for (const [index, path] of files.of(table).entries()) {
+    const more = table.files[index]?.rows ?? 0;
+    if (rows > 0 && rows + more > mostRows) {
+      pieces.push([]);
+      rows = 0;
+    }
+    pieces.at(-1)?.push(path);
+    rows += more;
+  }
+  return pieces;
 }
 
 const parallelFetches = 4;

@@ -10,8 +10,8 @@ import {
   createFuturePartition,
   replacePartitions,
 } from '../database/partition.js';
-import { copyHeader, copyTrailer } from '../engine/copy-binary.js';
-import { parquetSource } from '../engine/parquet.js';
+import { type CopyPiece, copyHeader, copyTrailer } from '../engine/copy-binary.js';
+import { parquetSource, writeParquet } from '../engine/parquet.js';
 import { type Engine, fileLiteral } from '../engine/session.js';
 import type { ManifestTable, PublishedLayer } from '../lake/manifest.js';
 import { requireLayer } from '../lake/publish.js';
@@ -19,13 +19,15 @@ import { loadLock } from '../privacy/database-eraser.js';
 import { failed } from '../system/errors.js';
 import { batchColumns, factColumns, factType } from './fact-columns.js';
 import { suppressOwners } from './fence.js';
-import { fetchLayerFiles } from './layer-files.js';
+import { fetchLayerFiles, filesInPieces, rowsInMemory } from './layer-files.js';
 import type { StageContext, StageResult } from './stage.js';
 import { openStageEngine } from './transform.js';
 
 export interface LoadOptions {
   /** Leave the table alone when it already holds a batch of a later snapshot. */
   unlessNewer: boolean;
+  /** Rows at a time, unless a single file holds more; as many as memory allows by default. */
+  pieceRows?: number;
 }
 
 /**
@@ -71,7 +73,12 @@ export async function load(
         context.report({ type: 'started', task: 'load', total: facts.rows, unit: 'rows' });
         await readOwners(client, engine, context, scratch);
         const sent = await client.transaction(() =>
-          replaceFacts({ client, engine, context, scratch }, gold, files.of(facts), options),
+          replaceFacts(
+            { client, engine, context, scratch },
+            gold,
+            filesInPieces(facts, files, options.pieceRows ?? rowsInMemory(context.config)),
+            options,
+          ),
         );
         if (sent.rows < facts.rows && !sent.superseded) {
           context.report({
@@ -107,7 +114,10 @@ function factTable(gold: PublishedLayer): ManifestTable {
   });
 }
 
-/** Leaves `review_owner(review_id, customer_id)` in the engine, as the source has it now. */
+/**
+ * Leaves `review_owner(review_id, customer_id)` in the engine, as the source has it now: a view of a
+ * file, since the ids of all reviews may not fit in memory.
+ */
 async function readOwners(
   client: DatabaseClient,
   engine: Engine,
@@ -116,21 +126,25 @@ async function readOwners(
 ): Promise<void> {
   const { schema, entities } = context.config.source;
   const { table, review_id, customer_id } = entities.review;
-  const path = join(scratch, 'owners.csv');
+  const sent = join(scratch, 'owners.csv');
+  const kept = join(scratch, 'owners.parquet');
   await copyToFile(
     client,
     // As text, ids that are padded to a length come without the padding, as in the lake.
     `COPY (SELECT ${quoteIdentifier(review_id)}::text, ${quoteIdentifier(customer_id)}::text
            FROM ${quoteTable(schema, table)} WHERE ${quoteIdentifier(review_id)} IS NOT NULL)
      TO STDOUT (FORMAT csv)`,
-    path,
+    sent,
   );
-  await engine.run(
-    `CREATE TABLE review_owner AS SELECT DISTINCT ON (review_id) * FROM read_csv(${fileLiteral(path)},
+  await writeParquet(
+    engine,
+    `SELECT * FROM read_csv(${fileLiteral(sent)},
        header = false, auto_detect = false, delim = ',', quote = '"', escape = '"', new_line = '\\n',
        nullstr = '', allow_quoted_nulls = false, columns = {'review_id': 'VARCHAR', 'customer_id': 'VARCHAR'})`,
+    kept,
   );
-  await rm(path);
+  await rm(sent);
+  await engine.run(`CREATE VIEW review_owner AS SELECT * FROM ${parquetSource([kept])}`);
 }
 
 interface LoadWork {
@@ -149,7 +163,7 @@ interface Sent {
 async function replaceFacts(
   work: LoadWork,
   gold: PublishedLayer,
-  paths: string[],
+  pieces: string[][],
   options: LoadOptions,
 ): Promise<Sent> {
   const { client, context, engine } = work;
@@ -170,8 +184,14 @@ async function replaceFacts(
   await client.execute("SET LOCAL maintenance_work_mem = '256MB'; SET LOCAL work_mem = '64MB'");
   await client.execute(`SET LOCAL default_statistics_target = ${statisticsTarget}`);
   const partition = `${parent.table}_${batchId}_${randomBytes(4).toString('hex')}`;
-  await createFuturePartition(client, parent, partition, key, await batchValues(work, paths));
-  const sent = await sendFiles(work, quoteTable(parent.schema, partition), paths);
+  await createFuturePartition(
+    client,
+    parent,
+    partition,
+    key,
+    await batchValues(work, pieces.flat()),
+  );
+  const sent = await sendFiles(work, quoteTable(parent.schema, partition), pieces);
   await buildPartitionIndexes(client, parent, partition);
   await replacePartitions(client, parent, partition, key);
   await client.execute(
@@ -204,25 +224,12 @@ const copyBytes = 256 * 1024 * 1024;
 
 /** Streams the gold files, joined with their owners, into the table. */
 async function sendFiles(
-  { client, engine, context }: LoadWork,
+  work: LoadWork,
   table: string,
-  paths: string[],
+  pieces: string[][],
 ): Promise<Omit<Sent, 'superseded'>> {
-  const fields = factColumns.map((name) => ({
-    expression: name === 'customer_id' ? 'owner.customer_id' : `fact.${name}`,
-    type: factType(name),
-  }));
-  const pieces = engine
-    .copyRows(
-      fields,
-      `${parquetSource(paths)} AS fact
-     INNER JOIN review_owner AS owner ON owner.review_id = fact.review_id
-     WHERE NOT EXISTS (
-       SELECT 1 FROM suppressed_owner AS erased
-       WHERE erased.customer_id = owner.customer_id
-         AND coalesce(coalesce(fact.reviewed_at, erased.since) <= erased.effective_at, true))`,
-    )
-    [Symbol.asyncIterator]();
+  const { client, context } = work;
+  const rows = factRows(work, pieces)[Symbol.asyncIterator]();
   let made = 0;
   let taken = 0;
   let bytes = 0;
@@ -230,14 +237,14 @@ async function sendFiles(
   const part = async function* () {
     yield copyHeader;
     for (let partBytes = 0; partBytes < copyBytes; ) {
-      const piece = await pieces.next();
-      if (piece.done === true) {
+      const next = await rows.next();
+      if (next.done === true) {
         done = true;
         break;
       }
-      yield piece.value.bytes;
-      partBytes += piece.value.bytes.length;
-      made += piece.value.rows;
+      yield next.value.bytes;
+      partBytes += next.value.bytes.length;
+      made += next.value.rows;
       context.report({ type: 'progress', task: 'load', done: made, unit: 'rows' });
     }
     yield copyTrailer;
@@ -250,7 +257,7 @@ async function sendFiles(
       bytes += copied.bytes;
     }
   } finally {
-    await pieces.return?.();
+    await rows.return?.(undefined);
   }
   if (taken === made) return { rows: taken, bytes };
   throw failed(
@@ -258,6 +265,34 @@ async function sendFiles(
     `The database took ${taken} of ${made} rows that were sent to it.`,
     { hint: 'Nothing was published. Run it again; if it happens twice, report it as a bug.' },
   );
+}
+
+/**
+ * The rows to publish, a piece of the gold files after the other. The owners of each are picked out
+ * first: joined with all of them, rows would go to disk with their texts for want of memory.
+ */
+async function* factRows({ engine }: LoadWork, pieces: string[][]): AsyncIterable<CopyPiece> {
+  const fields = factColumns.map((name) => ({
+    expression: name === 'customer_id' ? 'owner.customer_id' : `fact.${name}`,
+    type: factType(name),
+  }));
+  for (const paths of pieces) {
+    const files = parquetSource(paths);
+    await engine.run(
+      `CREATE OR REPLACE TABLE piece_owner AS
+       SELECT DISTINCT ON (review_id) review_id, customer_id FROM review_owner
+       WHERE review_id IN (SELECT review_id FROM ${files})`,
+    );
+    yield* engine.copyRows(
+      fields,
+      `${files} AS fact
+       INNER JOIN piece_owner AS owner ON owner.review_id = fact.review_id
+       WHERE NOT EXISTS (
+         SELECT 1 FROM suppressed_owner AS erased
+         WHERE erased.customer_id = owner.customer_id
+           AND coalesce(coalesce(fact.reviewed_at, erased.since) <= erased.effective_at, true))`,
+    );
+  }
 }
 
 /** Waits while another load runs, however long that takes; Ctrl-C ends the wait. */

@@ -12,7 +12,7 @@ import { type ScoreWeights, scoreWeights } from './score.js';
 import { writeSentiment } from './sentiment.js';
 import { declareMacros, runSqlFile, type SqlSetting } from './sql.js';
 import type { StageContext, StageResult } from './stage.js';
-import { openStageEngine, writeTable } from './transform.js';
+import { openStageEngine, TableWriter } from './transform.js';
 
 /** What model.sql reads of silver. */
 export const modelColumns = [
@@ -62,10 +62,9 @@ export async function model(context: StageContext, batchId: string): Promise<Sta
       },
       batch_id: batchId,
     });
-    const facts = await writeTable(engine, 'fact_reviews', 'SELECT * FROM fact_reviews', scratch, [
-      'review_id',
-      'product_id',
-    ]);
+    const writer = new TableWriter(engine, 'fact_reviews', 'SELECT * FROM fact_reviews', scratch);
+    await writer.write();
+    const facts = await writer.finish(['review_id', 'product_id']);
     const draft: LayerDraft = {
       layer: 'gold',
       batchId,

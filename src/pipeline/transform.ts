@@ -9,11 +9,11 @@ import {
 } from '../engine/parquet.js';
 import { type Engine, openEngine } from '../engine/session.js';
 import { manifestKey } from '../lake/layout.js';
-import type { Manifest } from '../lake/manifest.js';
+import type { Manifest, ManifestTable } from '../lake/manifest.js';
 import { type DraftTable, requireLayer } from '../lake/publish.js';
 import { publishFenced } from './fence.js';
-import { declareSourceViews } from './harmonise.js';
-import { fetchLayerFiles } from './layer-files.js';
+import { declarePieceView, declareSourceViews } from './harmonise.js';
+import { fetchLayerFiles, filesInPieces, type LayerFiles, rowsInMemory } from './layer-files.js';
 import { pseudonymKeyId } from './pseudonym.js';
 import { declareMacros, runSqlFile } from './sql.js';
 import type { StageContext, StageResult } from './stage.js';
@@ -32,12 +32,17 @@ const originalData = `row_json({
 
 /**
  * Bronze to silver: applies the quality rules, cleans, joins, and replaces customer ids by
- * pseudonyms. Publishes the tables `review` and `rejected`.
+ * pseudonyms. Publishes the tables `review` and `rejected`. Works on at most `pieceRows` reviews at
+ * a time, unless a single file holds more.
  *
  * @throws BATCH_NOT_FOUND, LAYER_NOT_FOUND, MANIFEST_CORRUPT, TABLE_NOT_IN_BATCH,
  * COLUMN_NOT_IN_BATCH, FILE_CORRUPT and what the engine and the lake throw
  */
-export async function transform(context: StageContext, batchId: string): Promise<StageResult> {
+export async function transform(
+  context: StageContext,
+  batchId: string,
+  pieceRows = rowsInMemory(context.config),
+): Promise<StageResult> {
   const started = performance.now();
   const bronze = await requireLayer(context.lake, 'bronze', batchId);
   const scratch = join(context.scratch, 'transform');
@@ -46,8 +51,6 @@ export async function transform(context: StageContext, batchId: string): Promise
   const files = await fetchLayerFiles(context.lake, bronze.manifest, scratch, tables);
   const engine = await openStageEngine(context, scratch);
   try {
-    const rowsIn = reviewRows(bronze.manifest, context.config);
-    context.report({ type: 'started', task: 'transform', total: rowsIn, unit: 'rows' });
     await declareMacros(engine, context.pseudonymKey);
     const absent = await declareSourceViews(
       engine,
@@ -62,15 +65,14 @@ export async function transform(context: StageContext, batchId: string): Promise
         message: `Batch ${batchId} holds no table for ${absent.join(', ')}; they count as empty.`,
       });
     }
-    await runSqlFile(engine, 'transform.sql', {
-      rejected_at: context.now().toISOString(),
-      original_data: { sql: originalData },
-    });
-    const review = await writeTable(engine, 'review', 'SELECT * FROM silver_review', scratch, [
-      'review_id',
-      'product_id',
-    ]);
-    const rejected = await writeTable(engine, 'rejected', 'SELECT * FROM silver_rejected', scratch);
+    const rowsIn = reviewTable(bronze.manifest, context.config).rows;
+    context.report({ type: 'started', task: 'transform', total: rowsIn, unit: 'rows' });
+    await runSqlFile(engine, 'transform.sql');
+    const { review, rejected } = await writePieces(
+      { context, engine, scratch, pieceRows },
+      bronze.manifest,
+      files,
+    );
     const byReason = await rejectedByReason(engine, rejected);
     const published = await publishFenced(context, {
       layer: 'silver',
@@ -99,6 +101,39 @@ export async function transform(context: StageContext, batchId: string): Promise
   }
 }
 
+interface TransformWork {
+  context: StageContext;
+  engine: Engine;
+  scratch: string;
+  pieceRows: number;
+}
+
+/** The tables of silver, piece by piece of the reviews: memory grows with a piece, not with the batch. */
+async function writePieces(
+  { context, engine, scratch, pieceRows }: TransformWork,
+  bronze: Manifest,
+  files: LayerFiles,
+): Promise<{ review: DraftTable; rejected: DraftTable }> {
+  const { entities } = context.config.source;
+  const review = new TableWriter(engine, 'review', 'SELECT * FROM silver_review', scratch);
+  const rejected = new TableWriter(engine, 'rejected', 'SELECT * FROM silver_rejected', scratch);
+  const settings = {
+    rejected_at: context.now().toISOString(),
+    original_data: { sql: originalData },
+  };
+  const table = reviewTable(bronze, context.config);
+  for (const piece of filesInPieces(table, files, pieceRows)) {
+    await declarePieceView(engine, bronze, entities, piece);
+    await runSqlFile(engine, 'transform-piece.sql', settings);
+    await review.write();
+    await rejected.write();
+  }
+  return {
+    review: await review.finish(['review_id', 'product_id']),
+    rejected: await rejected.finish(),
+  };
+}
+
 /** A session with the limits of the configuration; what exceeds them goes to scratch files. */
 export const openStageEngine = (context: StageContext, scratch: string): Promise<Engine> =>
   openEngine({
@@ -108,35 +143,61 @@ export const openStageEngine = (context: StageContext, scratch: string): Promise
     signal: context.signal,
   });
 
-/** Writes a query as the files of one table, ready to publish. */
-export async function writeTable(
-  engine: Engine,
-  name: string,
-  select: string,
-  scratch: string,
-  rangeColumns: readonly string[] = [],
-): Promise<DraftTable> {
-  const directory = join(scratch, 'out', name);
-  let paths = await writeParquetParts(engine, select, directory, layerFileSize);
-  if (paths.length === 0) {
-    paths = [join(directory, 'empty.parquet')];
-    await writeParquet(engine, select, join(directory, 'empty.parquet'));
+/** Writes what a query gives, now and again later, as the files of one table, ready to publish. */
+export class TableWriter {
+  readonly #engine: Engine;
+  readonly #name: string;
+  readonly #select: string;
+  readonly #directory: string;
+  readonly #paths: string[] = [];
+  #times = 0;
+
+  constructor(engine: Engine, name: string, select: string, scratch: string) {
+    this.#engine = engine;
+    this.#name = name;
+    this.#select = select;
+    this.#directory = join(scratch, 'out', name);
   }
-  const described = await Promise.all(
-    paths.map(async (path) => ({ path, ...(await describeParquet(engine, path, rangeColumns)) })),
-  );
-  return {
-    name,
-    columns: described[0]?.columns ?? [],
-    files: described.map(({ path, rows, ranges }) => ({ path, rows, ranges })),
-  };
+
+  /** Adds the rows that the query has now. */
+  async write(): Promise<void> {
+    const directory = join(this.#directory, String(this.#times));
+    this.#times += 1;
+    this.#paths.push(
+      ...(await writeParquetParts(this.#engine, this.#select, directory, layerFileSize)),
+    );
+  }
+
+  /** The table with all that was written, in one empty file if that is nothing. */
+  async finish(rangeColumns: readonly string[] = []): Promise<DraftTable> {
+    if (this.#paths.length === 0) {
+      const path = join(this.#directory, 'empty.parquet');
+      await writeParquet(this.#engine, `SELECT * FROM (${this.#select}) WHERE false`, path);
+      this.#paths.push(path);
+    }
+    const described = await Promise.all(
+      this.#paths.map(async (path) => ({
+        path,
+        ...(await describeParquet(this.#engine, path, rangeColumns)),
+      })),
+    );
+    return {
+      name: this.#name,
+      columns: described[0]?.columns ?? [],
+      files: described.map(({ path, rows, ranges }) => ({ path, rows, ranges })),
+    };
+  }
 }
 
 const rowsOf = ({ tables }: Manifest, table: string): number =>
   tables.find(({ name }) => name === table)?.rows ?? 0;
 
-const reviewRows = (bronze: Manifest, config: Config): number =>
-  bronze.tables.find(({ name }) => name === config.source.entities.review.table)?.rows ?? 0;
+/** `declareSourceViews` has made sure that the batch holds it. */
+function reviewTable({ tables }: Manifest, config: Config): ManifestTable {
+  const table = tables.find(({ name }) => name === config.source.entities.review.table);
+  if (table === undefined) throw new Error('The batch holds no reviews.');
+  return table;
+}
 
 async function rejectedByReason(
   engine: Engine,

@@ -6,6 +6,7 @@ import { findBestReview, findExplanation } from '../../src/pipeline/serving.js';
 import { transform } from '../../src/pipeline/transform.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { holdTable } from '../support/hold.js';
+import { rewriteLayer } from '../support/rewrite.js';
 import { makeStageWorld, type StageWorld } from '../support/stage.js';
 
 const batches = ['20260102_030405', '20260102_030406'] as const;
@@ -95,6 +96,21 @@ describe('load', () => {
     expect(facts.map(withoutIds)).toEqual(gold.map(withoutIds));
     expect(facts[0]).toMatchObject({ review_id: 'R0', customer_id: 'C0', title: null });
     expect(facts.some((row) => 'buyer_id' in row)).toBe(false);
+  });
+
+  it('publishes every row, once, when the gold files go piece by piece', async () => {
+    await makeGold(batches[0]);
+    const part = (rest: number) => `SELECT * FROM layer WHERE helpful_votes % 3 = ${rest}`;
+    const place = { lake: world.context.lake, root: world.context.scratch };
+    await rewriteLayer(place, 'gold', batches[0], 'fact_reviews', [part(0), part(1), part(2)]);
+    const result = await load(world.context, batches[0], { unlessNewer: false, pieceRows: 40 });
+    expect(result).toMatchObject({ rowsIn: 100, rowsOut: 100, rejected: 0 });
+    const facts = await client.query<{ review_id: string; customer_id: string }>(
+      'SELECT review_id, customer_id FROM amazon.fact_reviews',
+    );
+    expect(new Map(facts.map((row) => [row.review_id, row.customer_id]))).toEqual(
+      new Map(Array.from({ length: 100 }, (_, i) => [`R${i}`, `C${i % 3}`])),
+    );
   });
 
   it('finds the customers of reviews whose ids are padded to a length in the source', async () => {

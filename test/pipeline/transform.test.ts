@@ -162,6 +162,38 @@ describe('transform', () => {
     ]);
   });
 
+  it('gives the same rows, piece by piece or all at once', async () => {
+    const files = [
+      `${sound}, ('R2', 'C2', 'x', 'first', 4, NULL, NULL, NULL), ('R3', 'C3', 'x', '', 3, NULL, NULL, NULL)`,
+      "('R2', 'C1', 'x', 'the id again, in another file', 4, NULL, NULL, NULL), ('R4', 'C2', 'x', 'same buyer', 2, NULL, NULL, NULL)",
+      "('R5', 'C9', 'x', 'unknown buyer', 5, NULL, NULL, NULL), ('R6', 'C1', 'x', 'first buyer', 5, NULL, NULL, NULL), ('R9', 'C1', 'x', 'No product', 1, NULL, NULL, NULL)",
+    ].map(reviews);
+    world = await makeStageWorld();
+    await world.publishBronze(batchId, {
+      ...tables(sound, {
+        review_images:
+          "SELECT * FROM (VALUES ('R1','b.jpg'), ('R6','c.jpg'), ('R6','a.jpg')) t(review_id, image_url)",
+      }),
+      review: files,
+    });
+    const results = [];
+    for (const pieceRows of [1, 3, 100]) {
+      const { rowsOut, rejected } = await transform(world.context, batchId, pieceRows);
+      results.push({
+        counts: { rowsOut, rejected },
+        files: (await world.manifest('silver', batchId)).tables[0]?.files.length,
+        silver: await world.rows('silver', batchId, 'review', 'review_id'),
+        rejects: await world.rows('silver', batchId, 'rejected', 'review_id'),
+      });
+    }
+    expect(results.map(({ counts }) => counts)).toEqual(
+      [1, 3, 100].map(() => ({ rowsOut: 5, rejected: 3 })),
+    );
+    expect(results.map((result) => result.files)).toEqual([3, 3, 1]);
+    expect(results[0]?.silver).toEqual(results[2]?.silver);
+    expect(results[0]?.rejects).toEqual(results[2]?.rejects);
+  });
+
   it('gives one row a product to a review of several products', async () => {
     const { silver, result } = await run(sound, {
       product_reviews: "SELECT * FROM (VALUES ('R1','P1'), ('R1','P2')) t(review_id, product_id)",

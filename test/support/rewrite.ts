@@ -3,19 +3,19 @@ import { join } from 'node:path';
 import { describeParquet, parquetSource, writeParquet } from '../../src/engine/parquet.js';
 import { openEngine } from '../../src/engine/session.js';
 import type { Layer } from '../../src/lake/lake.js';
-import { publishLayer, requireLayer } from '../../src/lake/publish.js';
+import { type DraftTable, publishLayer, requireLayer } from '../../src/lake/publish.js';
 import type { World } from './world.js';
 
 /**
- * Publishes a layer again with one table changed by a query over `layer`: a lake that agrees with
- * its manifests and is wrong all the same.
+ * Publishes a layer again with one table changed by a query over `layer`, or one a file: a lake that
+ * agrees with its manifests and is wrong all the same.
  */
 export async function rewriteLayer(
   world: Pick<World, 'lake' | 'root'>,
   layer: Layer,
   batchId: string,
   table: string,
-  query: string,
+  query: string | string[],
 ): Promise<void> {
   const { lake, root } = world;
   const scratch = await mkdtemp(join(root, 'rewrite-'));
@@ -23,16 +23,22 @@ export async function rewriteLayer(
   const { manifest } = await requireLayer(lake, layer, batchId);
   const engine = await openEngine({ memoryLimit: '256MB', threads: 1, scratch, signal });
   try {
-    const tables = [];
+    const tables: DraftTable[] = [];
     for (const { name, files } of manifest.tables) {
       const copies = await Promise.all(files.map((file) => lake.fetch(file.key, scratch)));
       await engine.run(
         `CREATE OR REPLACE VIEW layer AS SELECT * FROM ${parquetSource(copies.map(({ path }) => path))}`,
       );
-      const path = join(scratch, `${name}.parquet`);
-      await writeParquet(engine, name === table ? query : 'SELECT * FROM layer', path);
-      const { columns, rows, ranges } = await describeParquet(engine, path);
-      tables.push({ name, columns, files: [{ path, rows, ranges }] });
+      const draft: DraftTable = { name, columns: [], files: [] };
+      const queries = name === table ? [query].flat() : ['SELECT * FROM layer'];
+      for (const [part, one] of queries.entries()) {
+        const path = join(scratch, `${name}-${part}.parquet`);
+        await writeParquet(engine, one, path);
+        const { columns, rows, ranges } = await describeParquet(engine, path);
+        draft.columns = columns;
+        draft.files.push({ path, rows, ranges });
+      }
+      tables.push(draft);
     }
     const { source, parents, rejected, settings, tool } = manifest;
     await publishLayer(lake, {

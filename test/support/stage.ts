@@ -18,8 +18,12 @@ export interface StageWorld {
   events: ProgressEvent[];
   /** A session of its own, to make inputs and to look at outputs. */
   engine: Engine;
-  /** Publishes bronze from one query a table. */
-  publishBronze(batchId: string, tables: Record<string, string>, snapshotAt?: Date): Promise<void>;
+  /** Publishes bronze from one query a table, or one a file. */
+  publishBronze(
+    batchId: string,
+    tables: Record<string, string | string[]>,
+    snapshotAt?: Date,
+  ): Promise<void>;
   /** Rows of a published table. */
   rows<Row>(layer: Layer, batchId: string, table: string, order?: string): Promise<Row[]>;
   manifest(layer: Layer, batchId: string): Promise<Manifest>;
@@ -67,11 +71,16 @@ export async function makeStageWorld(options: StageWorldOptions = {}): Promise<S
     engine,
     publishBronze: async (batchId, tables, snapshotAt = now) => {
       const drafts: DraftTable[] = [];
-      for (const [name, query] of Object.entries(tables)) {
-        const path = join(scratch, `${name}.parquet`);
-        await writeParquet(engine, query, path);
-        const { columns, rows, ranges } = await describeParquet(engine, path);
-        drafts.push({ name, columns, files: [{ path, rows, ranges }] });
+      for (const [name, queries] of Object.entries(tables)) {
+        const draft: DraftTable = { name, columns: [], files: [] };
+        for (const [part, query] of [queries].flat().entries()) {
+          const path = join(scratch, `${name}-${part}.parquet`);
+          await writeParquet(engine, query, path);
+          const { columns, rows, ranges } = await describeParquet(engine, path);
+          draft.columns = columns;
+          draft.files.push({ path, rows, ranges });
+        }
+        drafts.push(draft);
       }
       await publishLayer(lake, {
         layer: 'bronze',
