@@ -178,7 +178,7 @@ export async function listIncidents(
 ): Promise<IncidentPage> {
   const everything = all || status === 'closed' || status === 'merged';
   const filters: [condition: string, value: unknown][] = [
-    ['status =', status],
+    ['maintenance.incident_status(status) =', status],
     [`${urgency} =`, severity === undefined ? undefined : rank(severity) + 1],
     ['owner =', owner],
   ];

@@ -390,6 +390,7 @@ function setStatus(state: IncidentState, at: Date, by: string, status: Status): 
   if (status === 'paused') cycleOf(state).pauses.push({ from: at, until: null });
 }
 
+/** The words of `maintenance.incident_status`. */
 const byHand: Record<string, Status> = {
   open: 'open',
   new: 'open',
@@ -403,6 +404,7 @@ const byHand: Record<string, Status> = {
   closed: 'closed',
   cancelled: 'closed',
   done: 'closed',
+  merged: 'closed',
 };
 
 /** Undefined where the columns say nothing of it. */

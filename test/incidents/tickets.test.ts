@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { statuses } from '../../src/incidents/events.js';
-import { listIncidents, showIncident } from '../../src/incidents/read-model.js';
+import { type ListFilter, listIncidents, showIncident } from '../../src/incidents/read-model.js';
 import { recordRecoveries, recordSignal } from '../../src/incidents/signals.js';
 import { readIncident } from '../../src/incidents/store.js';
 import type { Action } from '../../src/incidents/transitions.js';
@@ -345,4 +345,43 @@ it('lists and filters a level however it was written by hand, and leaves what is
   );
   expect(kept).toEqual({ severity: 'urgent', summary: 'by hand' });
   for (const id of rows.map((row) => row.id)) await act(store, id, { type: 'resolve' }, 'ada');
+});
+
+it('lists what was closed, reopened and put into words by hand as what it is', async () => {
+  const rows = await world.client.query<{ id: number }>(
+    `INSERT INTO maintenance.incidents (severity, status, summary, closed_at)
+     VALUES ('P3', 'open', 'by hand', NULL), ('P3', 'In Progress', 'by hand', NULL),
+            ('P3', NULL, 'by hand', '2026-11-20 10:00'), ('P3', 'done', 'by hand', NULL)
+     RETURNING incident_id AS id`,
+  );
+  const [one = 0, started = 0, timed = 0, done = 0] = rows.map(({ id }) => id);
+  const mine = new Set([one, started, timed, done]);
+  const listed = async (filter: Partial<ListFilter>) => {
+    const { incidents } = await listIncidents(world.store(), { limit: 1000, ...filter });
+    return incidents.filter(({ incidentId }) => mine.has(incidentId)).map((row) => row.incidentId);
+  };
+  const edit = (sql: string, id: number) =>
+    world.client.execute(`UPDATE maintenance.incidents SET ${sql} WHERE incident_id = $1`, [id]);
+  expect(await listed({})).toEqual([one, started]);
+  expect(await listed({ status: 'acknowledged' })).toEqual([started]);
+  expect(await listed({ status: 'closed' })).toEqual([done, timed]);
+
+  await edit("status = 'Cancelled'", one);
+  await edit('closed_at = now()', started);
+  expect(await listed({})).toEqual([]);
+  expect(await listed({ status: 'closed' })).toEqual([done, timed, started, one]);
+
+  await edit("status = 'assigned'", one);
+  await edit('closed_at = NULL', started);
+  await edit("status = 'open', closed_at = NULL", done);
+  expect((await listed({})).sort((a, b) => a - b)).toEqual([one, started, done]);
+  expect(await listed({ status: 'acknowledged' })).toEqual([one]);
+  for (const id of mine) {
+    const { status, closedAt } = await showIncident(world.store(), id);
+    expect([id, status, closedAt === null]).toEqual([
+      id,
+      id === one ? 'acknowledged' : id === timed ? 'closed' : 'open',
+      id !== timed,
+    ]);
+  }
 });
