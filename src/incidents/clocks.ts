@@ -8,7 +8,7 @@ import {
   type Span,
 } from './calendar.js';
 import { rank, type Severity, severities } from './severity.js';
-import { type Cycle, cycleOf, type IncidentState, isOver, type Period } from './timeline.js';
+import { type Cycle, cycleOf, type IncidentState, isOver, type Period } from './state.js';
 
 export interface Level {
   respond: Span;

@@ -2,8 +2,8 @@ import type { IncidentsConfig } from '../config/incidents-schema.js';
 import { clockOf, nextStatus, type Policy, statusWindow } from './clocks.js';
 import { contactsOf } from './contacts.js';
 import { type EscalationReason, system } from './events.js';
+import { cycleOf, type IncidentState, isOver } from './state.js';
 import type { NewEvent } from './store.js';
-import { cycleOf, type IncidentState, isOver } from './timeline.js';
 
 /** How far up the chain people have been called in this cycle; 0 for nobody but who reports. */
 function reached(state: IncidentState, chain: readonly string[]): number {

@@ -10,7 +10,8 @@ import type { LoggedEvent } from './events.js';
 import { messagesFor, type Notice, trackerPrefix } from './messages.js';
 import type { NewMessage } from './outbox.js';
 import { incidentsDirectory, readSpool, type SpooledSignal, toEvent, writeEntry } from './spool.js';
-import { apply, type IncidentState, replay } from './timeline.js';
+import type { IncidentState } from './state.js';
+import { apply, replay } from './timeline.js';
 import { dueEvents } from './work.js';
 
 /** How long another process that works on the spool is waited for, in milliseconds. */

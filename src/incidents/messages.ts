@@ -4,7 +4,7 @@ import { describeEvent } from './describe.js';
 import type { IncidentEvent, LoggedEvent, Status } from './events.js';
 import type { NewMessage } from './outbox.js';
 import { rank, severityName } from './severity.js';
-import type { IncidentState } from './timeline.js';
+import type { IncidentState } from './state.js';
 
 export type NoticeKind =
   | 'call'

@@ -3,8 +3,8 @@ import { clockOf, policyOf } from './clocks.js';
 import { describeEvent } from './describe.js';
 import { type ChecklistItem, checklistItems, type LoggedEvent } from './events.js';
 import { severityName } from './severity.js';
+import type { IncidentState } from './state.js';
 import type { Incident } from './store.js';
-import type { IncidentState } from './timeline.js';
 import { checklistText } from './transitions.js';
 
 /** A run of a runbook that belongs to the incident, as its journal tells it. */

@@ -3,8 +3,8 @@ import { redact } from '../system/redact.js';
 import { appendEvents } from './append.js';
 import type { Outlets } from './delivery.js';
 import { trackerPrefix } from './messages.js';
+import { isOver } from './state.js';
 import { type IncidentStore, inTransaction, lockIncident, type NewEvent } from './store.js';
-import { isOver } from './timeline.js';
 import { isOurs, type Pulled } from './trackers/tracker.js';
 import { after } from './work.js';
 

@@ -2,8 +2,8 @@ import type { IncidentsConfig } from '../config/incidents-schema.js';
 import { type Clock, clocksOf, policyOf } from './clocks.js';
 import type { CureOfIncident, LoggedEvent, Service, Source, Status } from './events.js';
 import { rank, type Severity, severityName } from './severity.js';
+import { cycleOf, type FollowUp, type IncidentState, isOver, type LinkedRun } from './state.js';
 import { type Incident, type IncidentStore, readIncident, readIncidents } from './store.js';
-import { cycleOf, type FollowUp, type IncidentState, isOver, type LinkedRun } from './timeline.js';
 
 /** A line of the list; times are ISO 8601 UTC. */
 export interface IncidentRow {

@@ -4,8 +4,8 @@ import type { IncidentStore } from './context.js';
 import type { Service } from './events.js';
 import { breachesOf, secondsToResolve, secondsToRespond } from './postmortem.js';
 import { severities, severityName } from './severity.js';
+import type { IncidentState } from './state.js';
 import { type Incident, readIncidents } from './store.js';
-import type { IncidentState } from './timeline.js';
 
 export interface Spread {
   /** Seconds; null where there is nothing to measure. */

@@ -1,6 +1,7 @@
 import { appendEvents, insertIncident } from './append.js';
 import { type Occurrence, system } from './events.js';
 import { rank } from './severity.js';
+import { cycleOf, isOver } from './state.js';
 import {
   type Incident,
   type IncidentStore,
@@ -9,7 +10,6 @@ import {
   type NewEvent,
   readIncident,
 } from './store.js';
-import { cycleOf, isOver } from './timeline.js';
 import { after, callDue } from './work.js';
 
 /** Something that was seen and may open an incident. */

@@ -4,7 +4,8 @@ import type { DatabaseTarget } from '../database/target.js';
 import { invalid } from '../system/errors.js';
 import type { IncidentStore } from './context.js';
 import type { IncidentEvent, LoggedEvent } from './events.js';
-import { type IncidentState, replay } from './timeline.js';
+import type { IncidentState } from './state.js';
+import { replay } from './timeline.js';
 
 export interface Incident {
   id: number;

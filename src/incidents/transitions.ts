@@ -1,7 +1,7 @@
 import { invalid, type OperatorError, refused } from '../system/errors.js';
 import { type ChecklistItem, checklistItems, type IncidentEvent } from './events.js';
 import type { Severity } from './severity.js';
-import { type IncidentState, isOver } from './timeline.js';
+import { type IncidentState, isOver } from './state.js';
 
 /** What a person, or a tracker for one, does to an incident. */
 export type Action =

@@ -5,7 +5,8 @@ import { calendarOf, endOf, parseSpan, passedBetween } from '../../src/incidents
 import { type ClockName, clockOf, clocksOf, policyOf } from '../../src/incidents/clocks.js';
 import type { IncidentEvent, LoggedEvent } from '../../src/incidents/events.js';
 import { type Severity, severities } from '../../src/incidents/severity.js';
-import { type Cycle, cycleOf, type IncidentState, replay } from '../../src/incidents/timeline.js';
+import { type Cycle, cycleOf, type IncidentState } from '../../src/incidents/state.js';
+import { replay } from '../../src/incidents/timeline.js';
 
 const config = configSchema.parse({
   incidents: { timeZone: 'Europe/Paris', holidays: ['2026-12-25'] },

@@ -1,8 +1,8 @@
 import type { Clock } from '../../incidents/clocks.js';
 import { clocksOf, policyOf } from '../../incidents/clocks.js';
 import { followUpsDue } from '../../incidents/follow-ups.js';
+import { isOver } from '../../incidents/state.js';
 import { type Incident, readIncidents } from '../../incidents/store.js';
-import { isOver } from '../../incidents/timeline.js';
 import { formatSeconds } from '../../system/duration.js';
 import { type Check, critical, judged, ok, several, unknown, warning } from '../check.js';
 

@@ -1,4 +1,4 @@
--- What a status says, as people write it by hand; the words are those of src/incidents/timeline.ts.
+-- What a status says, as people write it by hand; the words are those of src/incidents/by-hand.ts.
 CREATE FUNCTION maintenance.incident_status(status text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $body$
   SELECT CASE replace(lower(btrim(status)), '_', ' ')
