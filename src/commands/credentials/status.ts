@@ -1,19 +1,12 @@
 import { Flags } from '@oclif/core';
 import { ReviewopsCommand } from '../../cli/command.js';
 import type { CommandContext } from '../../cli/context.js';
-import { renderTable } from '../../cli/table.js';
-import { paint, type Style, type Terminal } from '../../cli/terminal.js';
+import { credentialsText } from '../../cli/credentials-text.js';
+import type { Terminal } from '../../cli/terminal.js';
 import type { StatusReport } from '../../credentials/status.js';
 import { ExitCode } from '../../system/errors.js';
 
 const formats = ['text', 'junit', 'prometheus', 'nagios'] as const;
-
-const styles: Partial<Record<string, Style>> = {
-  ok: 'green',
-  warning: 'yellow',
-  unknown: 'yellow',
-  critical: 'red',
-};
 
 export default class CredentialsStatus extends ReviewopsCommand<StatusReport> {
   static override summary = 'Age, state, last use and next rotation of each credential.';
@@ -57,36 +50,7 @@ export default class CredentialsStatus extends ReviewopsCommand<StatusReport> {
 
   override render(report: StatusReport, terminal: Terminal): string {
     if (this.#format !== undefined) return this.#format(report);
-    const { credentials, rotations } = report;
-    if (credentials.length === 0) {
-      return 'There is nothing to rotate: the database is embedded, and the lake is on this machine.';
-    }
-    const table = renderTable(
-      [
-        { name: 'state' },
-        { name: 'kind' },
-        { name: 'id' },
-        { name: 'age', align: 'right' },
-        { name: 'last used' },
-        { name: 'next rotation' },
-        { name: '' },
-      ],
-      credentials.map(({ state, kind, id, ageDays, lastUsedAt, nextDue, summary }) => [
-        paint(terminal, styles[state] ?? 'dim', state),
-        kind,
-        id,
-        ageDays === null ? '' : `${Math.floor(ageDays)} d`,
-        lastUsedAt ?? '',
-        nextDue?.slice(0, 10) ?? '',
-        summary,
-      ]),
-      terminal,
-    );
-    const lines = rotations.map(({ kind, from, to, state, reason, runId, due }) => {
-      const when = due === null ? '' : ` Due ${due}.`;
-      return `Under way: ${kind}, ${from} → ${to ?? 'a new one'} (${state}, ${runId}). ${reason ?? ''}${when}\nnext: reviewops credentials rotate ${kind} --continue`;
-    });
-    return [table, ...(lines.length === 0 ? [] : ['', ...lines])].join('\n');
+    return credentialsText(report, terminal);
   }
 
   protected override exitCode({ credentials }: StatusReport): ExitCode {
