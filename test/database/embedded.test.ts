@@ -143,21 +143,24 @@ describe('the embedded server', () => {
     expect(await ask(again, 'SELECT id FROM kept')).toEqual([{ id: 1 }]);
   });
 
-  it.runIf(isRoot)('runs as another user than root, out of its reach if need be', async () => {
-    await ensureEmbedded(options());
-    const { pid, runAs, dataDirectory, logFile } = await embeddedStatus(options());
-    expect(runAs).toMatch(/^(postgres|nobody)$/);
-    const uid = /^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    expect(Number(uid)).toBeGreaterThan(0);
-    for (const path of [dataDirectory ?? '', logFile ?? '']) {
-      expect(statSync(path).uid).toBe(Number(uid));
-    }
-    expect(statSync(dataDirectory ?? '').mode & 0o777).toBe(0o700);
-    // The state directory is in one of mode 700, and stays so.
-    expect(statSync(place.parent).mode & 0o777).toBe(0o700);
-    expect(dataDirectory?.startsWith(place.home)).toBe(false);
-    expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).not.toMatch(/NODE|HOME|VITEST/);
-  });
+  it.runIf(isRoot)(
+    'runs as another user than root, out of its reach if need be (needs root)',
+    async () => {
+      await ensureEmbedded(options());
+      const { pid, runAs, dataDirectory, logFile } = await embeddedStatus(options());
+      expect(runAs).toMatch(/^(postgres|nobody)$/);
+      const uid = /^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+      expect(Number(uid)).toBeGreaterThan(0);
+      for (const path of [dataDirectory ?? '', logFile ?? '']) {
+        expect(statSync(path).uid).toBe(Number(uid));
+      }
+      expect(statSync(dataDirectory ?? '').mode & 0o777).toBe(0o700);
+      // The state directory is in one of mode 700, and stays so.
+      expect(statSync(place.parent).mode & 0o777).toBe(0o700);
+      expect(dataDirectory?.startsWith(place.home)).toBe(false);
+      expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).not.toMatch(/NODE|HOME|VITEST/);
+    },
+  );
 
   it('keeps its password in one file that only the owner reads', async () => {
     const target = await ensureEmbedded(options());
@@ -193,7 +196,7 @@ describe('the embedded server', () => {
     expect(log).not.toContain(secret);
   });
 
-  it.runIf(openssl)('speaks TLS, checked and bound as the URL asks', async () => {
+  it.runIf(openssl)('speaks TLS, checked and bound as the URL asks (needs openssl)', async () => {
     const embedded = await ensureEmbedded(options());
     const data = await dataOf();
     const [key, certificate] = [join(data, 'server.key'), join(data, 'server.crt')];
@@ -431,39 +434,42 @@ describe('what cannot be started', () => {
 describe('the programs', () => {
   inOneHome();
 
-  it.runIf(isRoot)('are copied out of a directory the server’s user cannot enter', async () => {
-    const installed = await findBinaries();
-    const closed = join(place.parent, 'package', 'native');
-    await mkdir(dirname(closed), { recursive: true });
-    // As npm leaves the package when it may not run install scripts: without the links.
-    await cp(installed.root, closed, {
-      recursive: true,
-      verbatimSymlinks: true,
-      filter: (path) => !/\.so(\.60|\.5|\.6|\.3)?$/.test(path) || !isLink(installed.root, path),
-    });
-    const release = `${installed.release}-test`;
-    await mkdir(join(place.home, 'postgres'), { recursive: true });
-    const found: ServerRecord = {
-      format: 1,
-      instance: join(place.home, 'postgres', 'instance'),
-      account: (await serverAccount(place.home)) ?? null,
-      port: 0,
-      version: '',
-      initialised: false,
-    };
-    const first = await placeBinaries({ root: closed, release }, found, place.home, signal);
-    try {
-      expect(first.root.startsWith(place.parent)).toBe(false);
-      expect(first.version).toMatch(/^18\./);
-      expect(statSync(join(first.root, 'bin', 'postgres')).mode & 0o022).toBe(0);
-      // A copy that a power cut shortened is made anew.
-      await writeFile(join(first.root, 'bin', 'initdb'), '');
-      await placeBinaries({ root: closed, release }, found, place.home, signal);
-      expect(statSync(join(first.root, 'bin', 'initdb')).size).toBeGreaterThan(100_000);
-    } finally {
-      await rm(first.root, { recursive: true });
-    }
-  });
+  it.runIf(isRoot)(
+    'are copied out of a directory the server’s user cannot enter (needs root)',
+    async () => {
+      const installed = await findBinaries();
+      const closed = join(place.parent, 'package', 'native');
+      await mkdir(dirname(closed), { recursive: true });
+      // As npm leaves the package when it may not run install scripts: without the links.
+      await cp(installed.root, closed, {
+        recursive: true,
+        verbatimSymlinks: true,
+        filter: (path) => !/\.so(\.60|\.5|\.6|\.3)?$/.test(path) || !isLink(installed.root, path),
+      });
+      const release = `${installed.release}-test`;
+      await mkdir(join(place.home, 'postgres'), { recursive: true });
+      const found: ServerRecord = {
+        format: 1,
+        instance: join(place.home, 'postgres', 'instance'),
+        account: (await serverAccount(place.home)) ?? null,
+        port: 0,
+        version: '',
+        initialised: false,
+      };
+      const first = await placeBinaries({ root: closed, release }, found, place.home, signal);
+      try {
+        expect(first.root.startsWith(place.parent)).toBe(false);
+        expect(first.version).toMatch(/^18\./);
+        expect(statSync(join(first.root, 'bin', 'postgres')).mode & 0o022).toBe(0);
+        // A copy that a power cut shortened is made anew.
+        await writeFile(join(first.root, 'bin', 'initdb'), '');
+        await placeBinaries({ root: closed, release }, found, place.home, signal);
+        expect(statSync(join(first.root, 'bin', 'initdb')).size).toBeGreaterThan(100_000);
+      } finally {
+        await rm(first.root, { recursive: true });
+      }
+    },
+  );
 });
 
 const isLink = (root: string, path: string): boolean =>
@@ -473,7 +479,7 @@ const isLink = (root: string, path: string): boolean =>
 describe('a state directory', () => {
   inOwnHome();
 
-  it.runIf(isRoot)('runs as the owner of the state directory', async () => {
+  it.runIf(isRoot)('runs as the owner of the state directory (needs root)', async () => {
     const daemon = /^daemon:[^:]*:(\d+):(\d+):/m.exec(readFileSync('/etc/passwd', 'utf8'));
     const [uid, gid] = [Number(daemon?.[1]), Number(daemon?.[2])];
     await mkdir(place.home);
@@ -501,7 +507,7 @@ describe('a state directory', () => {
   });
 
   it.runIf(isRoot)(
-    'comes by itself to servers of temporary directories that are gone',
+    'comes by itself to servers of temporary directories that are gone (needs root)',
     async () => {
       await ensureEmbedded(options());
       const { outside } = await record();
@@ -532,7 +538,7 @@ const canMount = (): boolean => {
   return can;
 };
 
-describe.runIf(canMount())('a full disk', () => {
+describe.runIf(canMount())('a full disk (needs the right to mount)', () => {
   it('is named, and leaves nothing half-made', async () => {
     const disk = mkdtempSync(join(tmpdir(), 'reviewops-full-'));
     try {

@@ -137,19 +137,22 @@ describe('output', () => {
     expect({ stdout, stderr }).toEqual({ stdout: 'x\n0\n', stderr: '' });
   });
 
-  it.skipIf(process.platform !== 'linux')('fails when the result cannot be written', async () => {
-    const full = openSync('/dev/full', 'w');
-    const child = spawn(process.execPath, [script, 'say', 'x', '--quiet'], {
-      stdio: ['ignore', full, 'pipe'],
-    });
-    let stderr = '';
-    child.stderr?.on('data', (chunk) => {
-      stderr += String(chunk);
-    });
-    const code = await new Promise((done) => child.on('close', done));
-    expect(code).toBe(1);
-    expect(stderr).toContain('The result could not be written');
-  });
+  it.skipIf(process.platform !== 'linux')(
+    'fails when the result cannot be written (needs Linux)',
+    async () => {
+      const full = openSync('/dev/full', 'w');
+      const child = spawn(process.execPath, [script, 'say', 'x', '--quiet'], {
+        stdio: ['ignore', full, 'pipe'],
+      });
+      let stderr = '';
+      child.stderr?.on('data', (chunk) => {
+        stderr += String(chunk);
+      });
+      const code = await new Promise((done) => child.on('close', done));
+      expect(code).toBe(1);
+      expect(stderr).toContain('The result could not be written');
+    },
+  );
 });
 
 describe('danger', () => {

@@ -196,52 +196,55 @@ const asNobody = { uid: nobody, gid: nobody, encoding: 'utf8', timeout: 50_000 }
 const reachable = (): boolean =>
   spawnSync(process.execPath, [launcher, '--version'], { ...asNobody, cwd: '/' }).status === 0;
 
-describe.runIf(isRoot && reachable())('local, for a user without rights', () => {
-  it('works in a directory of theirs, without help from root', async () => {
-    const own = await makeHome();
-    chownSync(own.parent, nobody, nobody);
-    const run = (...args: string[]) =>
-      spawnSync(process.execPath, [launcher, ...args], {
-        ...asNobody,
-        cwd: own.parent,
-        env: { PATH: process.env.PATH, HOME: own.parent },
-      });
-    try {
-      const start = run('local', 'start', '--json');
-      expect({ status: start.status, stderr: start.stderr }).toMatchObject({ status: 0 });
-      const { result } = JSON.parse(start.stdout) as { result: EmbeddedStatus };
-      expect(result).toMatchObject({ running: true, runAs: null });
-      expect(result.dataDirectory?.startsWith(own.home)).toBe(true);
-      expect(statSync(result.dataDirectory ?? '').uid).toBe(nobody);
-      expect(run('db', 'init').status).toBe(0);
+describe.runIf(isRoot && reachable())(
+  'local, for a user without rights (needs root, in a place that others can enter)',
+  () => {
+    it('works in a directory of theirs, without help from root', async () => {
+      const own = await makeHome();
+      chownSync(own.parent, nobody, nobody);
+      const run = (...args: string[]) =>
+        spawnSync(process.execPath, [launcher, ...args], {
+          ...asNobody,
+          cwd: own.parent,
+          env: { PATH: process.env.PATH, HOME: own.parent },
+        });
+      try {
+        const start = run('local', 'start', '--json');
+        expect({ status: start.status, stderr: start.stderr }).toMatchObject({ status: 0 });
+        const { result } = JSON.parse(start.stdout) as { result: EmbeddedStatus };
+        expect(result).toMatchObject({ running: true, runAs: null });
+        expect(result.dataDirectory?.startsWith(own.home)).toBe(true);
+        expect(statSync(result.dataDirectory ?? '').uid).toBe(nobody);
+        expect(run('db', 'init').status).toBe(0);
 
-      // Root works on it as well, and leaves it theirs.
-      expect((await runCli(['local', 'stop'], { cwd: own.parent })).code).toBe(0);
-      expect((await runCli(['db', 'ping'], { cwd: own.parent })).code).toBe(0);
-      expect(run('db', 'ping').status).toBe(0);
-      expect(run('local', 'reset', '--confirm', 'local').status).toBe(0);
-    } finally {
-      await own.remove();
-    }
-  });
+        // Root works on it as well, and leaves it theirs.
+        expect((await runCli(['local', 'stop'], { cwd: own.parent })).code).toBe(0);
+        expect((await runCli(['db', 'ping'], { cwd: own.parent })).code).toBe(0);
+        expect(run('db', 'ping').status).toBe(0);
+        expect(run('local', 'reset', '--confirm', 'local').status).toBe(0);
+      } finally {
+        await own.remove();
+      }
+    });
 
-  it('tells who may when root set it up', async () => {
-    const own = await makeHome();
-    try {
-      const open = `${own.parent}/open`;
-      spawnSync('/bin/sh', ['-c', `mkdir -m 755 '${open}' && chmod 755 '${own.parent}'`]);
-      const home = ['--home', open];
-      expect((await runCli(['local', 'start', ...home])).code).toBe(0);
-      const refused = spawnSync(process.execPath, [launcher, 'db', 'ping', ...home], {
-        ...asNobody,
-        cwd: '/',
-        env: { PATH: process.env.PATH, HOME: '/nonexistent' },
-      });
-      expect(refused.status).toBe(1);
-      expect(refused.stderr).toContain('PERMISSION_DENIED');
-      expect((await runCli(['local', 'reset', ...home, '--confirm', 'local'])).code).toBe(0);
-    } finally {
-      await own.remove();
-    }
-  });
-});
+    it('tells who may when root set it up', async () => {
+      const own = await makeHome();
+      try {
+        const open = `${own.parent}/open`;
+        spawnSync('/bin/sh', ['-c', `mkdir -m 755 '${open}' && chmod 755 '${own.parent}'`]);
+        const home = ['--home', open];
+        expect((await runCli(['local', 'start', ...home])).code).toBe(0);
+        const refused = spawnSync(process.execPath, [launcher, 'db', 'ping', ...home], {
+          ...asNobody,
+          cwd: '/',
+          env: { PATH: process.env.PATH, HOME: '/nonexistent' },
+        });
+        expect(refused.status).toBe(1);
+        expect(refused.stderr).toContain('PERMISSION_DENIED');
+        expect((await runCli(['local', 'reset', ...home, '--confirm', 'local'])).code).toBe(0);
+      } finally {
+        await own.remove();
+      }
+    });
+  },
+);

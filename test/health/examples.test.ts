@@ -60,28 +60,34 @@ describe('the GitHub Action', () => {
 });
 
 describe('systemd', () => {
-  it.skipIf(!has('systemd-analyze'))('finds nothing wrong with the units', () => {
-    const place = mkdtempSync(join(tmpdir(), 'reviewops-units-'));
-    const units = ['reviewops-health.service', 'reviewops-health.timer'].map((name) => {
-      symlinkSync(join(directory, name), join(place, name));
-      return join(place, name);
-    });
-    const { stdout, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', ...units], {
-      encoding: 'utf8',
-      env: { ...process.env, SYSTEMD_LOG_LEVEL: 'warning' },
-    });
-    rmSync(place, { recursive: true });
-    // Of our files only: the machine’s own units may have their faults.
-    const ours = `${stdout}${stderr}`
-      .split('\n')
-      .filter((line) => line.includes('reviewops-health'));
-    expect(ours).toEqual([]);
-  });
+  it.skipIf(!has('systemd-analyze'))(
+    'finds nothing wrong with the units (needs systemd-analyze)',
+    () => {
+      const place = mkdtempSync(join(tmpdir(), 'reviewops-units-'));
+      const units = ['reviewops-health.service', 'reviewops-health.timer'].map((name) => {
+        symlinkSync(join(directory, name), join(place, name));
+        return join(place, name);
+      });
+      const { stdout, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', ...units], {
+        encoding: 'utf8',
+        env: { ...process.env, SYSTEMD_LOG_LEVEL: 'warning' },
+      });
+      rmSync(place, { recursive: true });
+      // Of our files only: the machine’s own units may have their faults.
+      const ours = `${stdout}${stderr}`
+        .split('\n')
+        .filter((line) => line.includes('reviewops-health'));
+      expect(ours).toEqual([]);
+    },
+  );
 
-  it.skipIf(!has('systemd-analyze'))('knows the calendar of the timer', () => {
-    const calendar = /^OnCalendar=(.*)$/m.exec(text('reviewops-health.timer'))?.[1] ?? '';
-    expect(spawnSync('systemd-analyze', ['calendar', calendar]).status).toBe(0);
-  });
+  it.skipIf(!has('systemd-analyze'))(
+    'knows the calendar of the timer (needs systemd-analyze)',
+    () => {
+      const calendar = /^OnCalendar=(.*)$/m.exec(text('reviewops-health.timer'))?.[1] ?? '';
+      expect(spawnSync('systemd-analyze', ['calendar', calendar]).status).toBe(0);
+    },
+  );
 
   it('starts a service of the same name, with flags that exist', () => {
     expect(text('reviewops-health.service')).toMatch(

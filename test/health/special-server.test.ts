@@ -145,7 +145,7 @@ it('advises nobody to kill an autovacuum worker (pghero#106)', async () => {
 });
 
 it.skipIf(spawnSync('openssl', ['version']).status !== 0)(
-  'off this machine, says what encrypts the connection, and whether somebody checked with whom',
+  'off this machine, says what encrypts the connection, and whether somebody checked with whom (needs openssl)',
   async () => {
     const [{ directory } = { directory: '' }] = await client.query<{ directory: string }>(
       "SELECT current_setting('data_directory') AS directory",

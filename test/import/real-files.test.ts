@@ -22,7 +22,7 @@ function countCsvRecords(bytes: Buffer): number {
   return records - 1;
 }
 
-describe.skipIf(!existsSync(data))('real files', () => {
+describe.skipIf(!existsSync(data))('real files (needs REVIEWOPS_REAL_DATA)', () => {
   let database: TestDatabase;
   let workshop: Workshop;
   beforeAll(async () => {

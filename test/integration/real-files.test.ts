@@ -39,7 +39,7 @@ describe.skipIf(!existsSync(data)).each([
   ['datafiniti', 'datafiniti_1429.csv.gz'],
   ['amazon-tsv', 'amazon_pds_gift_card.tsv'],
   ['ucsd-2018', 'ucsd_2018_all_beauty.jsonl.gz'],
-])('the real file of %s', (format, name) => {
+])('the real file of %s (needs REVIEWOPS_REAL_DATA)', (format, name) => {
   const path = join(data, name);
 
   it.skipIf(!existsSync(path))('gives what a plain reading of it gives', async () => {

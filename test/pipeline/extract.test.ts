@@ -415,28 +415,31 @@ describe('failures in the middle', () => {
     await expectNothingLeft(world);
   });
 
-  it.skipIf(process.getuid?.() !== 0)('names a full disk, and gives its space back', async () => {
-    await client.execute(`CREATE TABLE amazon.bulky AS
+  it.skipIf(process.getuid?.() !== 0)(
+    'names a full disk, and gives its space back (needs root)',
+    async () => {
+      await client.execute(`CREATE TABLE amazon.bulky AS
       SELECT i AS id, (SELECT string_agg(md5(i::text || j), '') FROM generate_series(1, 30) AS j) AS filler
       FROM generate_series(1, 8000) AS i`);
-    const world = await open({ tables: ['bulky'] });
-    const mount = join(world.context.scratch, 'small');
-    await mkdir(mount);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', mount]);
-    try {
-      const context = { ...world.context, scratch: mount };
-      await expect(extract(context, batch, { tables: ['bulky'] })).rejects.toMatchObject({
-        code: 'DISK_FULL',
-        exitCode: 1,
-        message: expect.stringContaining(mount),
-      });
-      expect(await readdir(mount)).toEqual([]);
-    } finally {
-      execFileSync('umount', [mount]);
-    }
-    await rm(mount, { recursive: true });
-    await expectNothingLeft(world);
-    await expectNoConnections();
-    await client.execute('DROP TABLE amazon.bulky');
-  });
+      const world = await open({ tables: ['bulky'] });
+      const mount = join(world.context.scratch, 'small');
+      await mkdir(mount);
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', mount]);
+      try {
+        const context = { ...world.context, scratch: mount };
+        await expect(extract(context, batch, { tables: ['bulky'] })).rejects.toMatchObject({
+          code: 'DISK_FULL',
+          exitCode: 1,
+          message: expect.stringContaining(mount),
+        });
+        expect(await readdir(mount)).toEqual([]);
+      } finally {
+        execFileSync('umount', [mount]);
+      }
+      await rm(mount, { recursive: true });
+      await expectNothingLeft(world);
+      await expectNoConnections();
+      await client.execute('DROP TABLE amazon.bulky');
+    },
+  );
 });

@@ -37,10 +37,13 @@ describe('logs that killed runs left', () => {
 });
 
 describe('a log on a full disk', () => {
-  it.skipIf(!existsSync('/dev/full'))('ends no run; delivering it tells', async () => {
-    await symlink('/dev/full', join(logs, 'run.jsonl'));
-    const log = await openRunLog(logs, 'run', (text) => text);
-    log.logger('load').info({ rows: 1 }, 'still at work');
-    await expect(log.publish(lake)).rejects.toMatchObject({ code: 'DISK_FULL' });
-  });
+  it.skipIf(!existsSync('/dev/full'))(
+    'ends no run; delivering it tells (needs /dev/full)',
+    async () => {
+      await symlink('/dev/full', join(logs, 'run.jsonl'));
+      const log = await openRunLog(logs, 'run', (text) => text);
+      log.logger('load').info({ rows: 1 }, 'still at work');
+      await expect(log.publish(lake)).rejects.toMatchObject({ code: 'DISK_FULL' });
+    },
+  );
 });

@@ -49,7 +49,7 @@ const gone = async (pid: number): Promise<boolean> => {
 };
 
 it.skipIf(process.platform !== 'linux')(
-  'a stop leaves no child alive (atuin PR2288), however deaf it is',
+  'a stop leaves no child alive, however deaf it is (needs Linux)',
   async () => {
     const directory = await sandbox();
     const stop = new AbortController();
