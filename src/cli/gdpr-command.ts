@@ -2,7 +2,7 @@ import type { Certificate } from '../privacy/certificate.js';
 import type { DiscoveryWork } from '../privacy/erasure-plan.js';
 import type { PrivacyKeys } from '../privacy/keys.js';
 import type { RunReport } from '../runbooks/engine/report.js';
-import { invalid } from '../system/errors.js';
+import { ExitCode, invalid } from '../system/errors.js';
 import type { CommandContext } from './context.js';
 import type { RunbookFlags } from './runbook-answers.js';
 import { requireSuccess, runRunbookCommand } from './runbook-command.js';
@@ -58,6 +58,10 @@ export async function discoveryWork(context: CommandContext): Promise<DiscoveryW
   };
 }
 
+/** What remains, or is for a person, is no full success: the certificate says where. */
+export const eraseExitCode = ({ remaining, forReview, dryRun }: EraseResult): ExitCode =>
+  remaining.length + forReview.length > 0 && !dryRun ? ExitCode.partial : ExitCode.done;
+
 /** Runs the erasure, or its plan, to its end; throws what kept it from succeeding. */
 export async function runErasure(
   context: CommandContext,
@@ -78,6 +82,8 @@ async function resultOf(
   const targets = plan?.targets ?? [];
   const requestIds = targets.filter(({ type }) => type === 'request').map(({ name }) => name);
   const totals = (plan?.totals ?? {}) as Record<string, number>;
+  const documented = steps.find(({ id }) => id === 'document')?.verified?.evidence;
+  const left = documented as Pick<Certificate, 'remaining' | 'forReview'> | undefined;
   const certificates = dryRun ? [] : await certificatesOf(context, requestIds);
   return {
     requestId: requestIds.length === 1 ? (requestIds[0] ?? null) : null,
@@ -98,14 +104,15 @@ async function resultOf(
     },
     verified: steps.some(({ id, finding }) => id === 'verify' && finding?.state === 'ok'),
     foundBy: (plan?.totals.foundBy ?? []) as Certificate['foundBy'],
-    // One pass, one certificate for each request: all say the same of what it left.
-    remaining: certificates[0]?.remaining ?? [],
+    // Of this run: a replay leaves the certificates as they were.
+    remaining: left?.remaining ?? [],
+    // One pass, one certificate for each request: all say the same.
     pending: certificates[0]?.pending ?? [],
     forReview: dryRun
       ? targets
           .filter(({ type }) => type === 'text')
           .map(({ name, state }) => ({ place: name, rows: Number(state.rows) }))
-      : (certificates[0]?.forReview ?? []),
+      : (left?.forReview ?? []),
     notes: plan?.notes ?? [],
   };
 }

@@ -145,6 +145,8 @@ export function renderRun(report: RunResult, terminal: Terminal): string {
   const why = report.reason === null ? '' : `: ${report.reason}`;
   const state = dryRun && report.state === 'succeeded' ? 'planned' : report.state;
   lines.push(`Run ${report.runId} ${styled(terminal, state)}${why}`);
+  if (report.remains !== null)
+    lines.push(`${paint(terminal, 'yellow', 'remains')}: ${report.remains}`);
   const hint = report.error?.hint ?? null;
   if (hint !== null) lines.push(`next: ${hint}`);
   else if (report.resume !== null) lines.push(`next: ${report.resume}`);

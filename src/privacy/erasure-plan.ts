@@ -13,7 +13,7 @@ import { findInLake, type LakeFindings, type LakeHit, type LakeWork } from './la
 import { disposeAll, fetchUnits, type LakeUnit, unitName } from './lake-units.js';
 import { findMentions, type Mentions } from './mentions.js';
 import { type Domain, type PrivacyModel, readModel } from './model.js';
-import { type Needles, needlesOf } from './needles.js';
+import { Needles, needlesOf } from './needles.js';
 import { fidelityProblem } from './parquet-rewriter.js';
 import { pseudonymDomain, redactedColumns } from './shapes.js';
 
@@ -85,10 +85,14 @@ export const domainOf =
     return kind;
   };
 
-/** Finds people in the database and in the lake, as often as one leads to more in the other. */
+/**
+ * Finds people in the database and in the lake, as often as one leads to more in the other. `known`
+ * is what earlier searches found.
+ */
 export async function discover(
   work: DiscoveryWork,
   subjects: readonly Subject[],
+  known: Needles = new Needles(),
 ): Promise<Discovery> {
   return inDatabase(work, 'gdpr discover', async (client) => {
     const model = await readModel(client, work.config);
@@ -96,6 +100,7 @@ export async function discover(
       subjects.map(({ identifiers }) => identifiers),
       domainOf(model),
     );
+    needles.addAll(known);
     const { tables, lake } = await searchBoth(client, { ...work, model }, needles);
     const nullable = await readNullable(client);
     const objects = await planObjects(work, lake.hits);
@@ -139,12 +144,12 @@ async function searchBoth(
 ): Promise<{ tables: TableFinding[]; lake: LakeFindings }> {
   let tables = await findInDatabase(client, work.model, needles);
   for (let round = 1; round <= mostRounds; round += 1) {
-    const given = known(needles);
+    const given = sizeOf(needles);
     const lake = await findInLake(work, needles);
-    const found = known(needles);
+    const found = sizeOf(needles);
     if (found === given) return { tables, lake };
     tables = await findInDatabase(client, work.model, needles);
-    if (known(needles) === found) return { tables, lake };
+    if (sizeOf(needles) === found) return { tables, lake };
   }
   throw refused(
     'LINKS_ENDLESS',
@@ -156,7 +161,7 @@ async function searchBoth(
 }
 
 /** How many values can lead on; pseudonyms only stand for customers that are known already. */
-const known = (needles: Needles): number =>
+const sizeOf = (needles: Needles): number =>
   needles
     .domains()
     .filter((domain) => domain !== pseudonymDomain)

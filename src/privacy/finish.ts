@@ -1,7 +1,7 @@
 import type { Lake } from '../lake/lake.js';
 import { foundKey } from '../lake/privacy-layout.js';
 import { type Certificate, readCertificate, stateOf, writeCertificate } from './certificate.js';
-import { forget } from './found.js';
+import { forget, runsOf } from './found.js';
 import { PrivacyJournal } from './journal.js';
 import { listRequests, type RequestRecord, updateRequest } from './requests.js';
 
@@ -37,11 +37,13 @@ export async function currentCertificate(
 }
 
 /** Sealed identifiers, in old versions of the record and beside it. */
-async function forgetOldRecords(lake: Lake, { runId, requestId }: RequestRecord): Promise<void> {
+async function forgetOldRecords(lake: Lake, record: RequestRecord): Promise<void> {
+  const { requestId } = record;
   const others = (await listRequests(lake)).filter(
-    (other) => other.runId === runId && other.requestId !== requestId && other.state !== 'final',
+    (other) => other.requestId !== requestId && other.state !== 'final',
   );
-  if (runId !== null && others.length === 0) await forget(lake, foundKey(runId));
+  const needed = new Set(others.flatMap(runsOf));
+  for (const runId of runsOf(record)) if (!needed.has(runId)) await forget(lake, foundKey(runId));
   const { requestKey } = await import('../lake/privacy-layout.js');
   const key = requestKey(requestId);
   const old: { key: string; versionId: string }[] = [];

@@ -15,6 +15,11 @@ export class Needles {
     return present.size > before;
   }
 
+  /** Adds all that other needles hold. */
+  addAll(others: Needles): void {
+    for (const domain of others.domains()) this.add(domain, others.of(domain));
+  }
+
   of(domain: Domain): readonly string[] {
     return [...(this.#values.get(domain) ?? [])];
   }
@@ -29,7 +34,7 @@ export class Needles {
 
   copy(): Needles {
     const copy = new Needles();
-    for (const [domain, values] of this.#values) copy.add(domain, values);
+    copy.addAll(this);
     return copy;
   }
 }

@@ -38,7 +38,10 @@ export interface RequestRecord {
   hold: Said | null;
   erasedAt: string | null;
   finalAt: string | null;
+  /** The run that proved the erasure. */
   runId: string | null;
+  /** Runs that began to erase the person: what they found is kept until the erasure is final. */
+  begun: string[];
 }
 
 export interface StoredRequest {
@@ -100,6 +103,7 @@ export async function recordRequest(
     erasedAt: null,
     finalAt: null,
     runId: null,
+    begun: [],
   };
   try {
     await lake.put(requestKey(requestId), serialise(record), { ifAbsent: true });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defineRunbook, type Finding, type Json, type JsonObject } from './engine/definition.js';
+import { defineRunbook, type Json } from './engine/definition.js';
 import { jobOf } from './support/context.js';
 import {
   type EraseContext,
@@ -16,6 +16,7 @@ import {
   withDatabase,
   workOf,
 } from './support/erase.js';
+import { documented, verifyAgain } from './support/erase-outcome.js';
 import { discovered, makePlan } from './support/erase-plan.js';
 import { documentErasure, suppressPeople } from './support/erase-records.js';
 
@@ -38,7 +39,7 @@ const inputs = z.strictObject({
 /** A lake takes as long as it takes. */
 const long = 86_400;
 
-const documented = (end: string): string =>
+const byHand = (end: string): string =>
   `psql "$NEON_DB_URL" -v id=CUSTOMER_ID -c "${end}"   # the id from standard input, not from history`;
 
 /** Notes in the privacy journal, once, what the transaction of this run did. */
@@ -50,34 +51,6 @@ async function noteDatabase(context: EraseContext, tables: Json): Promise<void> 
 
 const somethingPlanned = ({ plan }: EraseContext): true | string =>
   plan === undefined || plan.targets.length > 0 ? true : 'The plan names nobody.';
-
-const verifyStep = async (context: EraseContext): Promise<Finding> => {
-  const { verifyErasure } = await import('../privacy/verify.js');
-  const { readFound } = await import('../privacy/found.js');
-  const { lake, keys, ...work } = await workOf(context);
-  const needles = await readFound(lake, keys, context.runId);
-  const verification = await verifyErasure({ ...work, lake, keys }, needles);
-  const allowed = new Set(
-    plannedObjects(context).flatMap(({ key, versionId, action, retained }) => [
-      ...(action === 'remains' ? [key, `${key}@${versionId}`] : []),
-      ...(retained === null ? [] : [`${key}@${versionId}`]),
-    ]),
-  );
-  const left = verification.found.filter(({ place }) => !allowed.has(place));
-  const bad = [
-    ...left.map(({ place, rows }) => `${place}: ${rows}`),
-    ...verification.unread.map(({ place }) => `${place}: not readable`),
-  ];
-  const evidence = { ...verification, found: left } as unknown as JsonObject;
-  const read = `${verification.tablesRead} tables and ${verification.filesRead} files read`;
-  return bad.length === 0
-    ? { state: 'ok', summary: `${read}: nothing of the person is found.`, evidence }
-    : {
-        state: 'critical',
-        summary: `${read}: the person is still in ${bad.slice(0, 10).join(', ')}.`,
-        evidence,
-      };
-};
 
 export default defineRunbook({
   module: import.meta.url,
@@ -168,7 +141,8 @@ export default defineRunbook({
         const { epoch, tombstones } = await readSuppression(lake);
         const records = await requestsOf(context);
         const missing = records.filter(
-          ({ requestId }) => !tombstones.some((tombstone) => tombstone.requestId === requestId),
+          ({ requestId }) =>
+            !tombstones.some((one) => [requestId, context.runId].includes(one.requestId)),
         );
         const kept = (await lake.head(foundKey(context.runId))) !== undefined;
         const done = missing.length === 0 && kept;
@@ -185,7 +159,7 @@ export default defineRunbook({
       title: 'Delete the rows, children before parents',
       why: 'One transaction: the rows must be those of the plan, to the last one, or nothing is changed. Views are refreshed in it, so that they show nothing of before.',
       manual: () =>
-        documented(
+        byHand(
           "DELETE FROM amazon.review WHERE customer_id = :'id'; DELETE FROM amazon.fact_reviews WHERE customer_id = :'id'",
         ),
       timeout: long,
@@ -196,7 +170,7 @@ export default defineRunbook({
         const { pseudonym } = await import('../pipeline/pseudonym.js');
         await mayGoOn(context)();
         const { lake, keys, config, pseudonymKey } = await workOf(context, { write: true });
-        const needles = await readFound(lake, keys, context.runId);
+        const { needles } = await readFound(lake, keys, context.runId);
         const names = await erasureNames(context);
         const tables = await withDatabase(context, 'gdpr erase', { write: true }, async (client) =>
           eraseInDatabase(client, await readModel(client, config), needles, {
@@ -234,7 +208,7 @@ export default defineRunbook({
       title: 'Ask for the rows again: there must be 0',
       why: 'The procedure of the documents ends with this question.',
       manual: () =>
-        documented(
+        byHand(
           "SELECT count(*) FROM amazon.review WHERE customer_id = :'id'; SELECT count(*) FROM amazon.fact_reviews WHERE customer_id = :'id'",
         ),
       must: true,
@@ -245,7 +219,7 @@ export default defineRunbook({
         const { readModel } = await import('../privacy/model.js');
         const { readFound } = await import('../privacy/found.js');
         const { lake, keys, config } = await workOf(context);
-        const needles = await readFound(lake, keys, context.runId);
+        const { needles } = await readFound(lake, keys, context.runId);
         const left = await withDatabase(context, 'gdpr verify', { write: false }, async (client) =>
           findInDatabase(client, await readModel(client, config), needles),
         );
@@ -317,7 +291,7 @@ export default defineRunbook({
           runId,
           now,
           journal: journalOf(context),
-          needles: await readFound(work.lake, work.keys, runId),
+          needles: (await readFound(work.lake, work.keys, runId)).needles,
           planned: plannedObjects(context),
           uploads: plannedUploads(context),
           mayGoOn: mayGoOn(context),
@@ -347,7 +321,7 @@ export default defineRunbook({
       must: true,
       timeout: long,
       when: somethingPlanned,
-      run: verifyStep,
+      run: verifyAgain,
     },
     {
       kind: 'act',
@@ -356,26 +330,7 @@ export default defineRunbook({
       why: 'The certificate says what was done, what is kept and why, and what is gone only later. It names nobody.',
       manual: () => 'reviewops gdpr certificate REQUEST',
       run: documentErasure,
-      verify: async (context) => {
-        const { certificateKey } = await import('../lake/privacy-layout.js');
-        const { readCertificate } = await import('../privacy/certificate.js');
-        const lake = await context.services.lake();
-        const records = await requestsOf(context);
-        const open: string[] = [];
-        const states: JsonObject = {};
-        for (const { requestId, runId, state } of records) {
-          const there = (await lake.head(certificateKey(requestId))) !== undefined;
-          if (!there || runId !== context.runId || state === 'open') open.push(requestId);
-          else states[requestId] = (await readCertificate(lake, requestId)).state;
-        }
-        const type = context.input.replay ? 'replayed' : 'certified';
-        if (open.length === 0 && !(await journalled(context, type))) {
-          return { done: false, summary: 'The journal does not say so yet.' };
-        }
-        return open.length === 0
-          ? { done: true, summary: 'The certificates are written.', evidence: states }
-          : { done: false, summary: `Without a certificate: ${open.join(', ')}.` };
-      },
+      verify: documented,
     },
   ],
 });

@@ -21,6 +21,23 @@ async function inProcess(order: EraseOrder): Promise<RunReport | 'killed'> {
   return JSON.parse(stdout) as RunReport;
 }
 
+/** Where the process of an erasure works; undefined for the local lake. */
+const orderOf = (world: PrivacyWorld, s3: S3Address | undefined): EraseOrder => ({
+  root: world.root,
+  databaseUrl: world.database.target.url,
+  requestIds: ['DSR-1'],
+  ...(s3 === undefined ? {} : { s3 }),
+});
+
+/** Begins to erase DSR-1, or goes on with that, in a process that dies at this point. */
+export async function dieAt(world: PrivacyWorld, point: KillPoint, s3?: S3Address): Promise<void> {
+  const resume = await onlyRun(world);
+  const order = { ...orderOf(world, s3), dieAt: point, ...(resume && { resume }) };
+  const outcome = await inProcess(order);
+  if (outcome === 'killed') return;
+  throw new Error(`It ended ${outcome.state} before ${JSON.stringify(point)}: ${outcome.reason}`);
+}
+
 /**
  * One erasure, killed by SIGKILL at each of these points in turn: each process goes on where the one
  * before it died, and dies at the next; the last is left alone. Gives its report.
@@ -30,25 +47,9 @@ export async function killRelay(
   points: readonly KillPoint[],
   s3?: S3Address,
 ): Promise<RunReport> {
-  const order = {
-    root: world.root,
-    databaseUrl: world.database.target.url,
-    requestIds: ['DSR-1'],
-    ...(s3 === undefined ? {} : { s3 }),
-  };
-  const go = async (dieAt?: KillPoint) => {
-    const resume = await onlyRun(world);
-    return inProcess({ ...order, ...(resume && { resume }), ...(dieAt && { dieAt }) });
-  };
-  for (const point of points) {
-    const outcome = await go(point);
-    if (outcome !== 'killed') {
-      throw new Error(
-        `It ended ${outcome.state} before ${JSON.stringify(point)}: ${outcome.reason}`,
-      );
-    }
-  }
-  const report = await go();
+  for (const point of points) await dieAt(world, point, s3);
+  const resume = await onlyRun(world);
+  const report = await inProcess({ ...orderOf(world, s3), ...(resume && { resume }) });
   if (report === 'killed') throw new Error('It was told not to die.');
   return report;
 }

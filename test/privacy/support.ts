@@ -1,13 +1,15 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { configSchema } from '../../src/config/schema.js';
-import { literal, openEngine } from '../../src/engine/session.js';
+import { parquetSource } from '../../src/engine/parquet.js';
+import { type Engine, literal, openEngine } from '../../src/engine/session.js';
 import type { Identifiers } from '../../src/privacy/identifiers.js';
 import { derivePrivacyKeys } from '../../src/privacy/keys.js';
 import { recordRequest } from '../../src/privacy/requests.js';
 import type { RunbookServices } from '../../src/runbooks/engine/definition.js';
 import { resumeRun, startRun } from '../../src/runbooks/engine/runner.js';
 import erasePerson from '../../src/runbooks/erase-person.js';
+import { type CliOptions, runCli } from '../support/cli.js';
 import { completeBatch } from '../support/repairs.js';
 import { collect, type RunChoices, type RunOutcome, yes } from '../support/runbooks.js';
 import { makeWorld, type World } from '../support/world.js';
@@ -69,16 +71,51 @@ export async function makePrivacyWorld(
 }
 
 /** Puts a Parquet file of these rows, a query of the engine, into the lake. */
-export async function putParquet({ root, lake }: World, key: string, query: string): Promise<void> {
+export const putParquet = (world: World, key: string, query: string): Promise<void> =>
+  withEngine(world, async (engine, scratch) => {
+    const path = join(scratch, 'file.parquet');
+    await engine.run(`COPY (${query}) TO ${literal(path)} (FORMAT parquet)`);
+    await world.lake.put(key, await readFile(path));
+  });
+
+/** How many rows of a Parquet file of the lake fulfil a condition of the engine. */
+export const parquetRows = (world: World, key: string, condition: string): Promise<number> =>
+  withEngine(world, async (engine, scratch) => {
+    const { path } = await world.lake.fetch(key, scratch);
+    const [row] = await engine.rows<{ rows: number }>(
+      `SELECT count(*) AS rows FROM ${parquetSource([path])} WHERE ${condition}`,
+    );
+    return row?.rows ?? 0;
+  });
+
+async function withEngine<T>(
+  { root }: World,
+  work: (engine: Engine, scratch: string) => Promise<T>,
+): Promise<T> {
   const scratch = await mkdtemp(join(root, 'parquet-'));
   const signal = new AbortController().signal;
   const engine = await openEngine({ memoryLimit: '256MB', threads: 1, scratch, signal });
   try {
-    const path = join(scratch, 'file.parquet');
-    await engine.run(`COPY (${query}) TO ${literal(path)} (FORMAT parquet)`);
-    await lake.put(key, await readFile(path));
+    return await work(engine, scratch);
   } finally {
     await engine.close();
     await rm(scratch, { recursive: true });
   }
 }
+
+/** Runs the built program on the world's database and local lake. */
+export const cliOn = (
+  { root, database }: World,
+  args: string[],
+  options: Pick<CliOptions, 'input' | 'env'> = {},
+) =>
+  runCli(args, {
+    cwd: root,
+    ...options,
+    env: {
+      NEON_DB_URL: database.target.url,
+      REVIEWOPS_PSEUDONYM_KEY: 'a key of the tests, long enough',
+      REVIEWOPS_LAKE_PATH: join(root, 'data'),
+      ...options.env,
+    },
+  });

@@ -32,6 +32,8 @@ export interface KillPoint {
   journal: 'run' | 'privacy';
   type: string;
   when: 'before' | 'after';
+  /** Of the privacy journal: the first about an object whose key holds this. */
+  key?: string;
 }
 
 const order = JSON.parse(process.argv[2] ?? '{}') as EraseOrder;
@@ -54,7 +56,9 @@ Journal.prototype.append = async function (event) {
 };
 const appendToPrivacy = PrivacyJournal.prototype.append;
 PrivacyJournal.prototype.append = async function (...events) {
-  const here = dieAt?.journal === 'privacy' && events.some(({ type }) => type === dieAt.type);
+  const here =
+    dieAt?.journal === 'privacy' &&
+    events.some(({ type, key }) => type === dieAt.type && String(key).includes(dieAt.key ?? ''));
   if (here && dieAt.when === 'before') await die();
   const head = await appendToPrivacy.apply(this, events);
   if (here) await die();

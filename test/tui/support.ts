@@ -186,6 +186,7 @@ export const report: RunReport = {
   planHash: null,
   branch: null,
   reportFiles: null,
+  remains: null,
   due: null,
   resume: `reviewops runbook resume ${startedEvent.runId}`,
 };

@@ -6,16 +6,17 @@ import { type EraseResult, eraseLines, runErasure } from '../../cli/gdpr-command
 export default class GdprPlan extends ReviewopsCommand<EraseResult> {
   static override summary = 'Show what an erasure would touch, and what was found by which link.';
   static override examples = ['<%= config.bin %> gdpr plan DSR-2026-0042'];
+  static override strict = false;
   static override args = {
-    request: Args.string({ description: 'Id of the request; or take --due.' }),
+    request: Args.string({ description: 'Ids of requests, for one pass; or take --due.' }),
   };
   static override flags = {
     due: Flags.boolean({ default: false, description: 'All open requests in one plan.' }),
   };
 
   override async execute(context: CommandContext): Promise<EraseResult> {
-    const { args, flags } = this.input(GdprPlan);
-    const input = args.request === undefined ? { due: flags.due } : { requestIds: [args.request] };
+    const { argv, flags } = this.input(GdprPlan);
+    const input = argv.length === 0 ? { due: flags.due } : { requestIds: argv };
     return runErasure(context, input, { dryRun: true });
   }
 

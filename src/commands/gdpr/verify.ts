@@ -21,11 +21,13 @@ export default class GdprVerify extends ReviewopsCommand<GdprVerifyResult> {
 
   override async execute(context: CommandContext): Promise<GdprVerifyResult> {
     const { args } = this.input(GdprVerify);
-    const [{ verifyErasure }, { readFound }, { requireRequest }] = await Promise.all([
-      import('../../privacy/verify.js'),
-      import('../../privacy/found.js'),
-      import('../../privacy/requests.js'),
-    ]);
+    const [{ verifyErasure }, { readFound, runsOf }, { Needles }, { requireRequest }] =
+      await Promise.all([
+        import('../../privacy/verify.js'),
+        import('../../privacy/found.js'),
+        import('../../privacy/needles.js'),
+        import('../../privacy/requests.js'),
+      ]);
     const lake = await context.lake();
     const { record } = await requireRequest(lake, args.request);
     if (record.runId === null || record.state === 'final') {
@@ -37,7 +39,10 @@ export default class GdprVerify extends ReviewopsCommand<GdprVerifyResult> {
         { hint: `reviewops gdpr show ${args.request}` },
       );
     }
-    const needles = await readFound(lake, await keysOf(context), record.runId);
+    const needles = new Needles();
+    for (const runId of runsOf(record)) {
+      needles.addAll((await readFound(lake, await keysOf(context), runId)).needles);
+    }
     const verification = await verifyErasure(await discoveryWork(context), needles);
     const verified = verification.found.length === 0 && verification.unread.length === 0;
     return { requestId: args.request, verified, ...verification };

@@ -87,6 +87,8 @@ export interface Verified {
   done: boolean;
   summary: string;
   evidence?: JsonObject;
+  /** What the act had to leave as it was, for a person; the run succeeds and its exit code is 4. */
+  remains?: string;
 }
 
 /** The next runbook or step, chosen from evidence. */

@@ -14,6 +14,8 @@ export interface RunReport {
   reason: string | null;
   /** The same as an error, with its code and hint; null after success. */
   error: OperatorError | null;
+  /** What a run that succeeded had to leave, for a person; its exit code is 4. */
+  remains: string | null;
   /** Whether an act began: something may have been changed. */
   changed: boolean;
   steps: StepResult[];

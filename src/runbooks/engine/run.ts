@@ -223,13 +223,17 @@ export class Run {
     );
     // A diagnosis that found something and changed nothing has not made it good.
     const found = begun.size === 0 && steps.some(({ finding }) => finding?.state === 'critical');
+    const remains =
+      state === 'succeeded' ? steps.flatMap(({ verified }) => verified?.remains ?? []) : [];
+    const success = remains.length > 0 ? ExitCode.partial : ExitCode.done;
     return {
       runId,
       runbook: this.#runbook.id,
       state,
-      exitCode: ending?.error.exitCode ?? (found ? ExitCode.failed : ExitCode.done),
+      exitCode: ending?.error.exitCode ?? (found ? ExitCode.failed : success),
       reason: ending?.message ?? null,
       error: ending?.error ?? null,
+      remains: remains.length === 0 ? null : remains.join(' '),
       changed: begun.size > 0,
       steps,
       plan: plan?.plan ?? null,

@@ -4,6 +4,7 @@ import { refused } from '../../system/errors.js';
 import type { Plan, PlanTarget } from '../engine/plan.js';
 import {
   type EraseContext,
+  foundBefore,
   keysOf,
   requireOpen,
   subjectsOf,
@@ -31,15 +32,19 @@ async function lostTombstones(context: EraseContext): Promise<number> {
 export async function discovered(context: EraseContext): Promise<Discovery> {
   const known = discoveries.get(context.runId);
   if (known !== undefined) return known;
+  return search(context);
+}
+
+async function search(context: EraseContext): Promise<Discovery> {
   const { discover } = await import('../../privacy/erasure-plan.js');
-  return discover(await workOf(context), await subjectsOf(context));
+  const known = await foundBefore(context);
+  return discover(await workOf(context), await subjectsOf(context), known);
 }
 
 export async function makePlan(context: EraseContext): Promise<Plan> {
-  const { discover } = await import('../../privacy/erasure-plan.js');
   const records = await requireOpen(context);
   const keys = await keysOf(context);
-  const found = await discover(await workOf(context), await subjectsOf(context));
+  const found = await search(context);
   discoveries.set(context.runId, found);
   requireCovered(found);
   const lost = await lostTombstones(context);
@@ -121,6 +126,12 @@ export async function makePlan(context: EraseContext): Promise<Plan> {
         ({ place, rows: count }) =>
           `${place}: ${count} texts of others name the person. They stay: somebody has to decide about each.`,
       ),
+      ...records
+        .filter(({ erasedAt }) => erasedAt !== null && context.input.replay !== true)
+        .map(
+          ({ requestId, erasedAt }) =>
+            `${requestId} was erased before, on ${erasedAt?.slice(0, 10)}: rows of whoever registered again since are in this plan.`,
+        ),
       ...(wide ? ['More was found than one person usually has: somebody has to look first.'] : []),
     ],
   };

@@ -3,8 +3,8 @@ import { batchLeaseName } from '../../lake/layout.js';
 import type { Certificate } from '../../privacy/certificate.js';
 import type { Discovery } from '../../privacy/erasure-plan.js';
 import { normalForm } from '../../privacy/identifiers.js';
+import type { RequestRecord } from '../../privacy/requests.js';
 import type { NewTombstone } from '../../privacy/suppression.js';
-import type { Verification } from '../../privacy/verify.js';
 import { throwIfAborted } from '../../system/errors.js';
 import type { Json, JsonObject } from '../engine/definition.js';
 import { readJournal } from '../engine/journal.js';
@@ -18,6 +18,7 @@ import {
   requestsOf,
   withDatabase,
 } from './erase.js';
+import { outcomeOf } from './erase-outcome.js';
 
 /**
  * Commits the tombstones: to the lake, which a restore of the database does not take back, and to
@@ -29,23 +30,30 @@ export async function suppressPeople(
 ): Promise<JsonObject> {
   const { addTombstones } = await import('../../privacy/suppression.js');
   const { keepFound } = await import('../../privacy/found.js');
-  const { openIdentifiers } = await import('../../privacy/requests.js');
+  const { openIdentifiers, updateRequest } = await import('../../privacy/requests.js');
   const { pseudonym } = await import('../../pipeline/pseudonym.js');
   const { now } = context.services;
   const keys = await keysOf(context);
   const lake = await context.services.lake();
   const pseudonymKey = await context.services.pseudonymKey();
   await mayGoOn(context)();
-  await keepFound(lake, keys, context.runId, needles);
   const records = await requestsOf(context);
+  const requestIds = records.map((record) => record.requestId);
+  await keepFound(lake, keys, context.runId, { requestIds, needles });
   const effectiveAt = now().toISOString();
   // Who came back with a restore has tombstones already.
   const fresh = context.input.replay === true ? [] : records;
+  for (const { requestId } of fresh) {
+    await updateRequest(lake, requestId, (record) => ({
+      ...record,
+      begun: [...new Set([...record.begun, context.runId])],
+    }));
+  }
   const tombstones: NewTombstone[] = fresh.flatMap((record) => {
     const identifiers = openIdentifiers(record, keys);
     return (['customer', 'buyer', 'email', 'phone'] as const).flatMap((kind) =>
       identifiers[kind].map((value) => ({
-        requestId: record.requestId,
+        requestId: nameFor(context, record),
         kind,
         digest: keys.digest(kind, normalForm(kind, value)),
         effectiveAt,
@@ -53,7 +61,8 @@ export async function suppressPeople(
     );
   });
   const [only] = records;
-  const requestId = records.length === 1 && only !== undefined ? only.requestId : context.runId;
+  const requestId =
+    records.length === 1 && only !== undefined ? nameFor(context, only) : context.runId;
   for (const id of context.input.replay === true ? [] : needles.of('customer')) {
     const digest = keys.digest('customer', id);
     if (!tombstones.some((one) => one.kind === 'customer' && one.digest === digest)) {
@@ -63,7 +72,6 @@ export async function suppressPeople(
     tombstones.push({ requestId, kind: 'pseudonym', digest: own, effectiveAt });
   }
   const journal = journalOf(context);
-  const requestIds = records.map((record) => record.requestId);
   const count = tombstones.length;
   await journal.append({ type: 'suppressing', runId: context.runId, requestIds, count });
   const { epoch, tombstones: all } = await addTombstones(lake, keys, tombstones);
@@ -78,6 +86,18 @@ export async function suppressPeople(
   await waitForPublishers(context, lake);
   return { epoch, tombstones: count };
 }
+
+/**
+ * Under which name a request's tombstones stand. When it is erased again and there is something to
+ * erase, they count up to now: under the name of the run they come beside those of the first time.
+ */
+const nameFor = ({ runId, plan }: EraseContext, { requestId, begun }: RequestRecord): string => {
+  const again = begun.some((other) => other !== runId);
+  const erases = plan?.targets.some(({ type }) => dataTypes.includes(type)) === true;
+  return again && erases ? runId : requestId;
+};
+
+const dataTypes = ['table', 'object', 'version'];
 
 const pollMilliseconds = 200;
 
@@ -117,7 +137,6 @@ export async function documentErasure(context: EraseContext): Promise<JsonObject
   const { plan, results, runId } = context;
   const journal = journalOf(context);
   const erasedAt = now();
-  const verification = results.verify?.finding?.evidence as unknown as Verification;
   const objects = plannedObjects(context);
   const totals = plan?.totals ?? {};
   const tables = (results.database?.verified?.evidence?.tables ?? []) as Json[];
@@ -144,17 +163,8 @@ export async function documentErasure(context: EraseContext): Promise<JsonObject
         versionsPurged: Number(totals.versionsPurged ?? 0),
         objects: objects.map(({ key, action, rows }) => ({ key, action, rows })),
       },
-      verification,
+      ...outcomeOf(context),
       kept: keptOf(context),
-      remaining: objects.flatMap(({ key, versionId, rows, why, action, treatment, retained }) => {
-        if (retained !== null) {
-          return [{ place: `${key}@${versionId}`, rows, why: `retained until ${retained}` }];
-        }
-        return action === 'remains' && treatment !== 'keep'
-          ? [{ place: key, rows, why: why ?? '' }]
-          : [];
-      }),
-      forReview: verification.mentioned,
       pending: residualsOf(config.privacy.residuals, erasedAt),
       journal: head,
     };

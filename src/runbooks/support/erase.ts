@@ -2,6 +2,7 @@ import type { DatabaseClient } from '../../database/client.js';
 import type { PlannedObject, PlannedUpload, Subject } from '../../privacy/erasure-plan.js';
 import { PrivacyJournal, readEntries } from '../../privacy/journal.js';
 import type { PrivacyKeys } from '../../privacy/keys.js';
+import type { Needles } from '../../privacy/needles.js';
 import type { Returned } from '../../privacy/replay.js';
 import type { RequestRecord } from '../../privacy/requests.js';
 import { withState } from '../../privacy/with-state.js';
@@ -69,14 +70,15 @@ async function returned(context: EraseContext): Promise<Returned> {
 
 async function returnedRequests(context: EraseContext): Promise<RequestRecord[]> {
   const { listRequests } = await import('../../privacy/requests.js');
+  const { runsOf } = await import('../../privacy/found.js');
   const { customer, buyer, requestIds } = await returned(context);
   if (customer.length + buyer.length === 0) return [];
   const records = await listRequests(await context.services.lake());
-  const erased = records.filter(
-    ({ requestId, runId, state }) =>
-      state !== 'open' && (requestIds.includes(requestId) || requestIds.includes(runId ?? '')),
+  return records.filter(
+    (record) =>
+      record.state !== 'open' &&
+      [record.requestId, ...runsOf(record)].some((id) => requestIds.includes(id)),
   );
-  return erased;
 }
 
 export async function subjectsOf(context: EraseContext): Promise<Subject[]> {
@@ -91,6 +93,37 @@ export async function subjectsOf(context: EraseContext): Promise<Subject[]> {
     requestId: record.requestId,
     identifiers: openIdentifiers(record, keys),
   }));
+}
+
+/**
+ * What earlier runs found about the same people: the rows that led to it may be gone by now.
+ *
+ * @throws ERASE_TOGETHER (exit 3) when it is about people of other requests, too
+ */
+export async function foundBefore(context: EraseContext): Promise<Needles> {
+  const { Needles } = await import('../../privacy/needles.js');
+  const { readFound } = await import('../../privacy/found.js');
+  const known = new Needles();
+  // Who is back with a restore is found by the tombstones.
+  if (context.input.replay === true) return known;
+  const records = await requireOpen(context);
+  const ids = records.map(({ requestId }) => requestId);
+  const lake = await context.services.lake();
+  for (const runId of new Set(records.flatMap(({ begun }) => begun))) {
+    const { requestIds, needles } = await readFound(lake, await keysOf(context), runId);
+    const others = requestIds.filter((requestId) => !ids.includes(requestId));
+    if (others.length > 0) {
+      throw refused(
+        'ERASE_TOGETHER',
+        `Run ${runId} began to erase ${requestIds.join(', ')} in one pass: what it found is of all of them.`,
+        {
+          hint: `Go on with it (reviewops runbook resume ${runId}), or erase them together again: reviewops gdpr erase ${[...new Set([...ids, ...others])].join(' ')}`,
+        },
+      );
+    }
+    known.addAll(needles);
+  }
+  return known;
 }
 
 export async function workOf(context: EraseContext, access = { write: false }) {

@@ -24,6 +24,7 @@ export function reportLines(run: RunView | undefined, width: number, related?: R
       span(`  ${report.runId}`, 'dim'),
     ],
     ...(report.reason === null ? [] : wrapped(report.reason, width)),
+    ...(report.remains === null ? [] : wrapped(`Remains: ${report.remains}`, width, 'caution')),
     ...foundLines(report, width),
     ...(planned ? wrapped('4 shows what would be done; Esc leads back to the start.', width) : []),
     ...nextLines(report, width),

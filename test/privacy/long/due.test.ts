@@ -3,7 +3,7 @@ import type { Lake } from '../../../src/lake/lake.js';
 import { readCertificate } from '../../../src/privacy/certificate.js';
 import { currentCertificate } from '../../../src/privacy/finish.js';
 import { requireRequest } from '../../../src/privacy/requests.js';
-import { makePrivacyWorld, type PrivacyWorld } from '../support.js';
+import { cliOn, makePrivacyWorld, type PrivacyWorld } from '../support.js';
 
 /** Private members belong to the object itself, not to what stands before it. */
 const bound = (target: object, value: unknown): unknown =>
@@ -75,6 +75,29 @@ describe('rule 8, many requests in one pass', () => {
       rows: 5,
       action: 'redact',
     });
+  });
+
+  it('what was erased in one pass is erased again in one pass, or not at all', async () => {
+    const alone = await cliOn(world, ['gdpr', 'plan', 'DSR-n7-x', '--json']);
+    expect([alone.code, alone.json().error]).toEqual([
+      3,
+      expect.objectContaining({
+        code: 'ERASE_TOGETHER',
+        hint: expect.stringContaining('reviewops gdpr erase DSR-n7-x DSR-n'),
+      }),
+    ]);
+    const ids = ['DSR-n3-x', 'DSR-n7-x', 'DSR-n11-x', 'DSR-n19-x', 'DSR-n23-x'];
+    const { report } = await world.erase({ requestIds: ids }, { dryRun: true });
+    expect(report).toMatchObject({
+      reason: null,
+      plan: { totals: { rows: 1, filesRewritten: 0 } },
+    });
+    expect(report.plan?.notes.join()).toMatch(/DSR-n7-x was erased before, on 20/);
+    const together = await cliOn(world, ['gdpr', 'plan', ...ids, '--json']);
+    expect([together.code, together.json().result]).toEqual([
+      0,
+      expect.objectContaining({ requestIds: ids }),
+    ]);
   });
 
   it('rule 10: provisional until the last residual has expired, then final, and the person is forgotten', async () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runPipeline } from '../../../src/pipeline/run.js';
 import { readCertificate } from '../../../src/privacy/certificate.js';
-import { makePrivacyWorld, type PrivacyWorld } from '../support.js';
+import { cliOn, makePrivacyWorld, type PrivacyWorld } from '../support.js';
 
 let world: PrivacyWorld;
 let batchId: string;
@@ -67,6 +67,31 @@ describe("rule 4: the person in somebody else's text is a case for a person", ()
       "SELECT review_id FROM amazon.review WHERE review_id IN ('R1', 'R2', 'R3', 'R4', 'R5') ORDER BY 1",
     );
     expect(bodies.map(({ review_id }) => review_id)).toEqual(['R1', 'R2', 'R3', 'R5']);
+  });
+
+  it('every command that erases ends with 4 then, and names where', async () => {
+    const run = ['runbook', 'run', 'erase-person', '--input', 'requestIds=DSR-1'];
+    const byRunbook = await cliOn(world, [...run, '--confirm', 'DSR-1', '--json']);
+    expect([byRunbook.code, byRunbook.json().result]).toEqual([
+      4,
+      expect.objectContaining({
+        state: 'succeeded',
+        remains: expect.stringContaining('amazon.review: 3 texts name the person.'),
+      }),
+    ]);
+    const text = await cliOn(world, [...run, '--confirm', 'DSR-1']);
+    expect([text.code, text.stdout]).toEqual([4, expect.stringContaining('remains: ')]);
+    const erased = await cliOn(world, ['gdpr', 'erase', 'DSR-1', '--confirm', 'DSR-1', '--json']);
+    expect(erased.code).toBe(4);
+    expect(listed(erased.json<{ forReview: [] }>().result.forReview)).toEqual(others(batchId));
+    await world.client.execute(
+      "INSERT INTO amazon.customer (customer_id, created_at) VALUES ('person-1815', '2020-01-01')",
+    );
+    const replay = await cliOn(world, ['gdpr', 'replay', '--confirm', 'people', '--json']);
+    expect(replay.code).toBe(4);
+    const { forReview } = replay.json<{ forReview: { place: string; rows: number }[] }>().result;
+    expect(listed(forReview)).toContainEqual(['raw/notes.jsonl', 1]);
+    expect((await cliOn(world, ['gdpr', 'replay', '--confirm', 'people'])).code).toBe(0);
   });
 
   it('once it is settled, erasing the same request again certifies that', async () => {

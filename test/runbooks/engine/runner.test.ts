@@ -39,6 +39,30 @@ it('runs check, plan, approval, acts and proof, and says succeeded', async () =>
   );
 });
 
+it('what an act had to leave is said, and the exit code is 4, also after a resume', async () => {
+  const verify = async () => ({ done: true, summary: 'Done.', remains: 'c.txt stays.' });
+  const steps = sample.steps.map((step) =>
+    step.kind === 'act' && step.id === 'remove' ? { ...step, verify } : step,
+  );
+  const partly = { ...sample, steps };
+  const left = { state: 'succeeded', exitCode: 4, error: null, remains: 'c.txt stays.' };
+  expect((await world.run(partly, { directory })).report).toMatchObject(left);
+  await makeFiles(directory, ['d.old']);
+  const stop = new AbortController();
+  const stopped = await world.run(
+    partly,
+    { directory },
+    {
+      signal: stop.signal,
+      onEvent: (event) => {
+        if (event.type === 'step.started' && event.step === 'note') stop.abort();
+      },
+    },
+  );
+  expect(stopped.report).toMatchObject({ state: 'interrupted', exitCode: 130, remains: null });
+  expect((await world.resume(partly, stopped.report.runId)).report).toMatchObject(left);
+});
+
 it('a dry run makes the plan, asks nobody and touches nothing', async () => {
   const { ask, questions } = listening(yes('ada'));
   const { report } = await world.run(sample, { directory }, { ask, dryRun: true });

@@ -104,5 +104,7 @@ describe('the run', () => {
     const read = await ended({ state: 'succeeded', steps: [bad, good] });
     expect(read).toMatch(/✓ succeeded.*\n.*✗ look: Old\./);
     expect(read).not.toContain('Proven');
+    const partly = await ended({ state: 'succeeded', steps: [good], remains: 'A file stays.' });
+    expect(partly).toMatch(/✓ succeeded.*\n.*Remains: A file stays\./);
   });
 });
