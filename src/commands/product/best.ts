@@ -1,6 +1,7 @@
 import { Args } from '@oclif/core';
 import { ReviewopsCommand } from '../../cli/command.js';
 import type { CommandContext } from '../../cli/context.js';
+import { requireReplayed } from '../../cli/gdpr-guards.js';
 import { paint, type Terminal } from '../../cli/terminal.js';
 import type { BestReview } from '../../pipeline/serving.js';
 
@@ -15,6 +16,7 @@ export default class ProductBest extends ReviewopsCommand<BestReview> {
     const { args } = this.input(ProductBest);
     const { findBestReview } = await import('../../pipeline/serving.js');
     const config = await context.config();
+    await requireReplayed(context);
     return findBestReview(await context.database(), config, args.product, context.signal);
   }
 

@@ -1,6 +1,7 @@
 import { Args } from '@oclif/core';
 import { ReviewopsCommand } from '../../cli/command.js';
 import type { CommandContext } from '../../cli/context.js';
+import { requireReplayed } from '../../cli/gdpr-guards.js';
 import { renderTable } from '../../cli/table.js';
 import { paint, type Terminal } from '../../cli/terminal.js';
 import type { ExplainedReview } from '../../pipeline/serving.js';
@@ -18,6 +19,7 @@ export default class ReviewExplain extends ReviewopsCommand<ExplainedReview> {
     const { args } = this.input(ReviewExplain);
     const { findExplanation } = await import('../../pipeline/serving.js');
     const config = await context.config();
+    await requireReplayed(context);
     return findExplanation(await context.database(), config, args.review, context.signal);
   }
 
