@@ -30,7 +30,9 @@ export class Unfit extends Error {
 
 /** Turns chunks of COPY text into Parquet files, one with each engine at a time. */
 export class Converter {
-  readonly #idle: Engine[];
+  readonly #open: () => Promise<Engine[]>;
+  #opening: Promise<Engine[]> | undefined;
+  #idle: Engine[] = [];
   readonly #waiting: ((engine: Engine) => void)[] = [];
   readonly #directory: string;
   readonly #freePaths: string[] = [];
@@ -39,16 +41,19 @@ export class Converter {
   readonly #escapes = new Map<string, Escapes>();
 
   /** Chunks are kept in `directory`. */
-  constructor(engines: readonly Engine[], directory: string) {
-    this.#idle = [...engines];
+  constructor(open: () => Promise<Engine[]>, directory: string) {
+    this.#open = open;
     this.#directory = directory;
   }
 
   /**
    * A file for a new chunk; a converted one's where there is one: writing over the pages of an
-   * old file costs a third of having new ones made.
+   * old file costs a third of having new ones made. The engines are opened with the first: loading
+   * them takes a tenth of a second, in which the server goes on with what it was asked for.
    */
   openChunk(): RowFile {
+    // Whoever needs an engine is told of a failure.
+    this.#engines().catch(() => undefined);
     const free = this.#freePaths.pop();
     if (free !== undefined) return new RowFile(free);
     this.#paths += 1;
@@ -81,8 +86,22 @@ export class Converter {
   }
 
   /** Removes the chunks; the disk need not be told of what it has not been given yet. */
-  async dispose(): Promise<void> {
+  async removeChunks(): Promise<void> {
     await Promise.all(this.#freePaths.map((path) => rm(path, { force: true })));
+  }
+
+  /** Ends what the engines still do, and closes them. */
+  async close(): Promise<void> {
+    const engines = (await this.#opening?.catch(() => undefined)) ?? [];
+    await Promise.all(engines.map((engine) => engine.close()));
+  }
+
+  #engines(): Promise<Engine[]> {
+    this.#opening ??= this.#open().then((engines) => {
+      this.#idle = [...engines];
+      return engines;
+    });
+    return this.#opening;
   }
 
   async #write(engine: Engine, plan: TablePlan, source: ChunkSource, path: string): Promise<void> {
@@ -104,6 +123,7 @@ export class Converter {
   }
 
   async #withEngine<T>(work: (engine: Engine) => Promise<T>): Promise<T> {
+    await this.#engines();
     const engine =
       this.#idle.pop() ??
       (await new Promise<Engine>((resolve) => {

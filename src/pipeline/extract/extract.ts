@@ -136,14 +136,14 @@ async function cutSnapshot(
   try {
     const plans = await planTables(context, snapshot.client, names);
     context.log.info({ ...snapshot.source, tables: names }, 'snapshot taken');
-    const engines = await openEngines(config.pipeline, scratch, signal);
+    const converter = new Converter(() => openEngines(config.pipeline, scratch, signal), scratch);
     try {
-      const tables = await copyTables({ context, snapshot, engines, scratch, stop }, plans);
+      const tables = await copyTables({ context, snapshot, converter, scratch, stop }, plans);
       await snapshot.confirm();
       const { server, database, lsn, takenAt } = snapshot.source;
       return { tables, source: { server, database, schema, lsn, snapshotAt: takenAt } };
     } finally {
-      await Promise.all(engines.map((engine) => engine.close()));
+      await converter.close();
     }
   } finally {
     await snapshot.close();
@@ -215,7 +215,7 @@ function warnKeptAsText(
 interface CopyWork {
   context: StageContext;
   snapshot: Snapshot;
-  engines: readonly Engine[];
+  converter: Converter;
   scratch: string;
   stop: (error: unknown) => void;
 }
@@ -225,8 +225,7 @@ interface CopyWork {
  * year before Christ) once more, with that column as text, from the same snapshot.
  */
 async function copyTables(work: CopyWork, plans: readonly TablePlan[]): Promise<DraftTable[]> {
-  const { context, snapshot, engines, scratch, stop } = work;
-  const converter = new Converter(engines, scratch);
+  const { context, snapshot, converter, scratch, stop } = work;
   const chunkBytes = parseSize(context.config.pipeline.chunkSize);
   const done = new Map<string, DraftTable>();
   let open = plans;
@@ -245,6 +244,6 @@ async function copyTables(work: CopyWork, plans: readonly TablePlan[]): Promise<
       return asText(plan, columns);
     });
   }
-  await converter.dispose();
+  await converter.removeChunks();
   return plans.flatMap(({ table }) => done.get(table.name) ?? []);
 }

@@ -6,7 +6,7 @@ import type { StageContext } from '../stage.js';
 import { type Converter, Unfit } from './converter.js';
 import { cutTable, type Piece, type TablePlan } from './plan.js';
 import { TableProgress } from './progress.js';
-import { copyPiece } from './table-copy.js';
+import { type CopiedPiece, copyPiece } from './table-copy.js';
 
 export interface RoundContext {
   stage: StageContext;
@@ -51,6 +51,12 @@ interface TableState {
   unfit: string[];
 }
 
+/** Notes the columns that do not fit; any other error is thrown. */
+function takeUnfit(table: TableState, error: unknown): void {
+  if (!(error instanceof Unfit)) throw error;
+  table.unfit.push(...error.columns);
+}
+
 class Round {
   readonly #context: RoundContext;
   readonly #tables: TableState[];
@@ -78,9 +84,16 @@ class Round {
       .flatMap((table) => table.pieces.map((piece) => ({ table, piece })))
       .sort((a, b) => b.piece.bytes - a.piece.bytes);
     const next = queue.values();
-    const connections = Math.min(this.#connections, queue.length);
-    const worker = () => this.#work(next).catch((error: unknown) => this.#fail(error));
-    await Promise.all(Array.from({ length: connections }, worker));
+    const readers = Array.from({ length: Math.min(this.#connections, queue.length) }, () =>
+      this.#context.snapshot.openReader('extract'),
+    );
+    // All are asked for rows before the first row comes, and with it the load of the engine.
+    await Promise.allSettled(readers);
+    await Promise.all(
+      readers.map((reader) =>
+        this.#work(reader, next).catch((error: unknown) => this.#fail(error)),
+      ),
+    );
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
@@ -93,29 +106,47 @@ class Round {
     };
   }
 
-  async #work(queue: IterableIterator<{ table: TableState; piece: Piece }>): Promise<void> {
-    let client: DatabaseClient | undefined;
+  /** Copies one piece after the other; the last chunks of one are converted while the next arrives. */
+  async #work(
+    reader: Promise<DatabaseClient>,
+    queue: IterableIterator<{ table: TableState; piece: Piece }>,
+  ): Promise<void> {
+    let client: DatabaseClient | undefined = await reader;
+    let finishing: Promise<void> = Promise.resolve();
     try {
       for (const { table, piece } of queue) {
-        if (this.#failure !== undefined) return;
+        if (this.#failure !== undefined) break;
         if (table.unfit.length > 0) continue;
         client ??= await this.#context.snapshot.openReader('extract');
-        if (!(await this.#copy(client, table, piece))) {
+        const copied = await this.#copy(client, table, piece);
+        // Not more than two pieces at once, so that the chunks on disk stay few.
+        await finishing;
+        if (copied === undefined) {
           await client.close();
           client = undefined;
+        } else {
+          finishing = this.#finish(table, piece, copied);
+          // Awaited with the next piece.
+          finishing.catch(() => undefined);
         }
       }
+      await finishing;
     } finally {
+      await finishing.catch(() => undefined);
       await client?.close();
     }
   }
 
-  /** False when the table has to be planned anew; the connection is not usable then. */
-  async #copy(client: DatabaseClient, table: TableState, piece: Piece): Promise<boolean> {
-    const { converter, directory, chunkBytes, stage } = this.#context;
+  /** Undefined when the table has to be planned anew; the connection is not usable then. */
+  async #copy(
+    client: DatabaseClient,
+    table: TableState,
+    piece: Piece,
+  ): Promise<CopiedPiece | undefined> {
+    const { converter, directory, chunkBytes } = this.#context;
     table.progress.start();
     try {
-      table.files[piece.index] = await copyPiece(client, piece, {
+      return await copyPiece(client, piece, {
         converter,
         directory,
         chunkBytes,
@@ -125,16 +156,24 @@ class Round {
         },
       });
     } catch (error) {
-      if (!(error instanceof Unfit)) throw error;
-      table.unfit.push(...error.columns);
-      return false;
+      takeUnfit(table, error);
+      return undefined;
+    }
+  }
+
+  async #finish(table: TableState, piece: Piece, copied: CopiedPiece): Promise<void> {
+    try {
+      table.files[piece.index] = await copied.files;
+    } catch (error) {
+      takeUnfit(table, error);
+      return;
     }
     const seconds = table.progress.finishPiece();
     if (seconds !== undefined) {
       const { name } = table.plan.table;
-      stage.log.info({ table: name, rows: table.progress.rows, seconds }, 'table extracted');
+      const { log } = this.#context.stage;
+      log.info({ table: name, rows: table.progress.rows, seconds }, 'table extracted');
     }
-    return true;
   }
 
   /** The first failure is the cause; those that follow from it are not reported. */

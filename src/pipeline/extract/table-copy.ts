@@ -19,19 +19,29 @@ export interface PieceCopyOptions {
   onFailure: (error: unknown) => void;
 }
 
+export interface CopiedPiece {
+  /**
+   * The finished files in the order of the rows; none for a piece without rows. Rejects as
+   * `copyPiece` does.
+   */
+  files: Promise<DraftFile[]>;
+}
+
 /**
  * Streams one piece of a table into chunk files, each of which becomes a Parquet file while the
  * next one fills. At most three chunks exist: one that is converted, one that waits, one that
  * fills; the server waits for the first before the third grows.
  *
- * @returns the finished files in the order of the rows; none for a piece without rows
+ * Resolves when all rows have arrived and the connection is free; the last chunks become files
+ * after that.
+ *
  * @throws Unfit, EXTRACT_COUNT_MISMATCH and what database, disk and engine throw
  */
 export async function copyPiece(
   client: DatabaseClient,
   piece: Piece,
   options: PieceCopyOptions,
-): Promise<DraftFile[]> {
+): Promise<CopiedPiece> {
   return new PieceCopy(piece, options).run(client);
 }
 
@@ -48,15 +58,14 @@ class PieceCopy {
     this.#options = options;
   }
 
-  async run(client: DatabaseClient): Promise<DraftFile[]> {
-    const { sql, plan } = this.#piece;
+  async run(client: DatabaseClient): Promise<CopiedPiece> {
     try {
-      const sent = await copyOut(client, sql, (batch) => this.#take(batch));
+      const sent = await copyOut(client, this.#piece.sql, (batch) => this.#take(batch));
       this.#close();
-      await this.#converting;
-      const kept = this.#files.reduce((total, { rows }) => total + rows, 0);
-      if (kept !== sent) throw countMismatch(plan.table.name, sent, kept);
-      return this.#files;
+      const files = this.#finish(sent);
+      // Told by `onFailure` already; whoever awaits the files is told as well.
+      files.catch(() => undefined);
+      return { files };
     } catch (error) {
       // A chunk that cannot be converted is why the rest failed.
       await this.#converting;
@@ -64,6 +73,13 @@ class PieceCopy {
     } finally {
       await this.#chunk?.discard();
     }
+  }
+
+  async #finish(sent: number): Promise<DraftFile[]> {
+    await this.#converting;
+    const kept = this.#files.reduce((total, { rows }) => total + rows, 0);
+    if (kept !== sent) throw countMismatch(this.#piece.plan.table.name, sent, kept);
+    return this.#files;
   }
 
   #take(batch: RowBatch): Promise<void> | undefined {
