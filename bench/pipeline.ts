@@ -17,15 +17,25 @@ export interface PipelineFigures {
   copyIn: number;
 }
 
+export interface Measurement {
+  /** Where homes are kept with their data; temporary ones by default. */
+  parent: string | undefined;
+  reviews: number;
+  tell: (text: string) => void;
+  /** Leaves out the baseline of the load: its figure is NaN then. */
+  withoutCopyIn?: boolean;
+}
+
 /**
  * Runs the pipeline and its raw baselines in turn, so that whatever else the machine does meets
  * both. One round before counts for nothing: it warms the caches of both.
  */
-export async function measurePipeline(
-  parent: string | undefined,
-  reviews: number,
-  tell: (text: string) => void,
-): Promise<PipelineFigures> {
+export async function measurePipeline({
+  parent,
+  reviews,
+  tell,
+  withoutCopyIn = false,
+}: Measurement): Promise<PipelineFigures> {
   return withHome(parent, `reviews-${reviews}`, async (home) => {
     tell(`${count(reviews)} reviews: making the sample …`);
     const imported = await importSample(home, reviews);
@@ -33,7 +43,7 @@ export async function measurePipeline(
     const rounds: Round[] = [];
     for (let index = repetitions === 1 ? 1 : 0; index <= repetitions; index += 1) {
       tell(`${count(reviews)} reviews: round ${index} of ${repetitions} …`);
-      const round = await measureRound(home);
+      const round = await measureRound(home, withoutCopyIn);
       if (index > 0) rounds.push(round);
     }
     const middle = (pick: (round: Round) => number) => median(rounds.map(pick));
@@ -57,27 +67,31 @@ export async function measurePipeline(
 
 type Round = Pick<PipelineFigures, 'stages' | 'wall' | 'peakBytes' | 'copyOut' | 'copyIn'>;
 
-async function measureRound(home: Home): Promise<Round> {
+async function measureRound(home: Home, withoutCopyIn: boolean): Promise<Round> {
   await home.emptyLake();
   const copyOut = await rawCopyOut(home);
   const run = await home.cli<PipelineResult>('pipeline', 'run');
+  const copyIn = withoutCopyIn ? Number.NaN : await copyFactsIn(home);
+  const took = (stage: Stage) =>
+    run.result.stages.find((entry) => entry.stage === stage)?.seconds ?? Number.NaN;
+  return {
+    stages: {
+      extract: took('extract'),
+      transform: took('transform'),
+      model: took('model'),
+      load: took('load'),
+    },
+    wall: run.seconds,
+    peakBytes: run.peakBytes,
+    copyOut,
+    copyIn,
+  };
+}
+
+async function copyFactsIn(home: Home): Promise<number> {
   const facts = await dumpFacts(home);
   try {
-    const copyIn = await rawCopyIn(home, facts.path);
-    const took = (stage: Stage) =>
-      run.result.stages.find((entry) => entry.stage === stage)?.seconds ?? Number.NaN;
-    return {
-      stages: {
-        extract: took('extract'),
-        transform: took('transform'),
-        model: took('model'),
-        load: took('load'),
-      },
-      wall: run.seconds,
-      peakBytes: run.peakBytes,
-      copyOut,
-      copyIn,
-    };
+    return await rawCopyIn(home, facts.path);
   } finally {
     await rm(facts.path, { force: true });
   }

@@ -14,7 +14,7 @@ export interface LayerFiles {
 }
 
 /** Memory for a row of a piece: its ids, those of what is joined to it, and tables of their hashes. */
-const bytesOfRow = 500;
+const bytesOfRow = 1000;
 
 /** Rows whose ids the engine can hold at once. */
 export const rowsInMemory = ({ pipeline }: Config): number =>

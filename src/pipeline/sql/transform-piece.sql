@@ -6,10 +6,9 @@ SELECT review_id, product_id FROM source_review_product
 WHERE review_id IN (SELECT review_id FROM piece_review);
 
 CREATE OR REPLACE TABLE piece_image AS
-SELECT review_id, min(image_url) AS image_url
+SELECT review_id, min(image_url) FILTER (WHERE strip(image_url) <> '') AS image_url
 FROM source_review_image
-WHERE image_url IS NOT NULL AND strip(image_url) <> ''
-  AND review_id IN (SELECT review_id FROM piece_review)
+WHERE review_id IN (SELECT review_id FROM piece_review)
 GROUP BY review_id;
 
 CREATE OR REPLACE TABLE piece_buyer AS
