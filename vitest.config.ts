@@ -10,6 +10,12 @@ const everyProject = {
   expect: { poll: { timeout: 20_000, interval: 20 } },
 };
 
+/**
+ * The files of a worker share its modules: loading them anew for each took a quarter of all the time.
+ * A test that changes what is global (environment, clock, working directory) puts it back.
+ */
+const shared = { ...everyProject, isolate: false };
+
 /** Minutes of killing, breaking and repairing: `npm run test:long`, which CI runs beside `npm test`. */
 const long = [
   'test/database/embedded.test.ts',
@@ -57,7 +63,7 @@ export default defineConfig({
     projects: [
       {
         test: {
-          ...everyProject,
+          ...shared,
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/e2e/**', 'test/integration/**', ...long],
@@ -66,7 +72,7 @@ export default defineConfig({
       },
       {
         test: {
-          ...everyProject,
+          ...shared,
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           exclude: long,
