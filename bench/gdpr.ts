@@ -188,6 +188,7 @@ async function measureAll(root: string): Promise<Row[]> {
       found: [],
       mentioned: [],
       unread: [],
+      limits: [],
       tablesRead: 0,
       filesRead: 0,
     };

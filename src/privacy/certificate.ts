@@ -113,6 +113,7 @@ export function certificateText(certificate: Certificate): string {
     '## Verification',
     '',
     `${verification.tablesRead} tables and ${verification.filesRead} files were read again; ${verification.found.length === 0 ? 'nothing of the person was found' : 'something was found'}.`,
+    ...verification.limits,
     '',
     '## Kept, with its ground',
     '',

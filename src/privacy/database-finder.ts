@@ -39,7 +39,9 @@ export function conditionFor(
 export function compared({ name, isText }: ModelColumn, domain: string): string {
   const column = isText ? quoteIdentifier(name) : `${quoteIdentifier(name)}::text`;
   if (domain === 'email') return `lower(normalize(btrim(${column}), NFC))`;
-  return domain === 'phone' ? `regexp_replace(${column}, '\\D', '', 'g')` : column;
+  return domain === 'phone'
+    ? `regexp_replace(regexp_replace(${column}, '\\D', '', 'g'), '^00', '')`
+    : column;
 }
 
 /**

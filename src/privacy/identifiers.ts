@@ -15,11 +15,11 @@ const fewestDigits = 5;
 
 /**
  * How identifiers of a kind are compared: ids byte by byte; addresses without case and in one
- * Unicode form; telephone numbers by their digits.
+ * Unicode form; telephone numbers by their digits, 00 being the same as +.
  */
 export function normalForm(kind: IdentifierKind, value: string): string {
   if (kind === 'email') return value.trim().normalize('NFC').toLowerCase();
-  return kind === 'phone' ? value.replace(/\D/g, '') : value;
+  return kind === 'phone' ? value.replace(/\D/g, '').replace(/^00/, '') : value;
 }
 
 const none = (): Identifiers => ({ customer: [], buyer: [], email: [], phone: [] });

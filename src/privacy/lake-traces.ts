@@ -9,6 +9,7 @@ import { classOf, layerRules, ruleOf } from './classification.js';
 import type { LakeWork } from './lake-finder.js';
 import { disposeAll, fetchUnits, type LakeUnit, listUnits, type UnitCopy } from './lake-units.js';
 import { bySchema, type SameColumns } from './parquet-groups.js';
+import { namesPhoneInEngine } from './phone-texts.js';
 import { anyOf, comparesIds, type TraceCounts } from './table-traces.js';
 import type { Wanted } from './wanted.js';
 
@@ -87,7 +88,7 @@ export async function readParquetTexts(
 }
 
 async function declareWanted(engine: Engine, wanted: Wanted): Promise<void> {
-  for (const name of ['ids', 'addresses', 'mentioned', 'numbers', 'words'] as const) {
+  for (const name of ['ids', 'addresses', 'mentioned', 'numbers', 'words', 'phones'] as const) {
     await engine.run(`CREATE TABLE ${name} (value VARCHAR)`);
     for (const [index, value] of wanted[name].entries()) {
       await engine.run(`INSERT INTO ${name} VALUES ($1)`, [value]);
@@ -109,6 +110,7 @@ async function readSame(
   const key = copies[0]?.unit.key ?? '';
   const classes = texts.map(({ name }) => classIn(config, key, name));
   const ids = texts.filter((_text, index) => comparesIds(classes[index]));
+  const people = texts.filter((_text, index) => classes[index] !== 'none');
   const free = texts.filter((_text, index) => classes[index] === 'free-text');
   const as = ({ name, type }: { name: string; type: string }) =>
     type === 'VARCHAR' ? quoteName(name) : `CAST(${quoteName(name)} AS VARCHAR)`;
@@ -116,6 +118,7 @@ async function readSame(
   const whole = anyOf(ids.map((column) => wholeText(as(column), wanted)));
   const part = anyOf([
     ...texts.map((column) => withinText(as(column), wanted)),
+    ...people.map((column) => phoneIn(as(column), wanted)),
     ...free.map((column) => wholeText(as(column), wanted)),
   ]);
   const own = await except?.(
@@ -182,6 +185,11 @@ const withinText = (text: string, { mentioned, numbers, words }: Wanted): string
       : [ofAddress(text, containsOne(`lower(${text})`, 'mentioned', mentioned))]),
   ]);
 
+const phoneIn = (text: string, { phones }: Wanted): string =>
+  phones.length === 0
+    ? 'false'
+    : namesPhoneInEngine(text, (joined) => containsOne(joined, 'phones', phones));
+
 const contains = (text: string, value: string): string => `contains(${text}, ${value})`;
 
 /**
@@ -196,7 +204,7 @@ const isWord = (text: string, value: string): string => {
 
 const containsOne = (
   text: string,
-  name: 'mentioned' | 'numbers' | 'words',
+  name: 'mentioned' | 'numbers' | 'words' | 'phones',
   values: readonly string[],
   condition = contains,
 ): string =>

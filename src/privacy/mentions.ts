@@ -15,6 +15,8 @@ export interface Mentions {
   texts: { place: string; rows: number }[];
   /** Rows that hold an identifier as a whole value and that no link leads to. */
   unlinked: { place: string; rows: number }[];
+  /** What texts could not be searched for, for people. */
+  limits: string[];
 }
 
 /**
@@ -30,7 +32,7 @@ export async function findMentions(
 ): Promise<Mentions> {
   const { model, pseudonymKey } = work;
   const wanted = wantedOf(needles, pseudonymKey);
-  const mentions: Mentions = { texts: [], unlinked: [] };
+  const mentions: Mentions = { texts: [], unlinked: [], limits: wanted.limits };
   if (wanted.exact.length === 0) return mentions;
   await readTables(client, model, needles, wanted, mentions);
   await readParquetTexts(work, {

@@ -2,6 +2,7 @@ import type { DatabaseClient } from '../database/client.js';
 import { quoteIdentifier, quoteTable } from '../database/identifiers.js';
 import type { Condition } from './database-finder.js';
 import type { ModelTable } from './model.js';
+import { namesPhoneInPostgres } from './phone-texts.js';
 import type { Wanted } from './wanted.js';
 
 /** Rows of a table in which an identifier of the person stands. */
@@ -29,7 +30,7 @@ const isTextual = (type: string): boolean =>
 export async function tableTraces(
   client: DatabaseClient,
   table: ModelTable,
-  { exact, within, words }: Wanted,
+  { exact, within, words, phones }: Wanted,
   except: Condition | undefined,
 ): Promise<TraceCounts | undefined> {
   const texts = table.columns.filter(({ typeName }) => isTextual(typeName));
@@ -55,15 +56,30 @@ export async function tableTraces(
         `CASE WHEN position(needle in ${plain(column)}) > 0 THEN ${plain(column)} ~ pattern ELSE false END`,
     ),
   )})`;
+  const called = phones.length === 0 ? [] : texts.filter(mayHoldPhone);
+  // Only what is used may be bound.
+  const tails = called.length === 0 ? '' : bind(phones);
+  const phone = anyOf(
+    called.map((column) =>
+      namesPhoneInPostgres(
+        plain(column),
+        (text) =>
+          `EXISTS (SELECT FROM unnest(${tails}::text[]) AS x (tail) WHERE position(tail in ${text}) > 0)`,
+      ),
+    ),
+  );
   const [row] = await client.query<{ found: string; mentioned: string }>(
     `SELECT count(*) FILTER (WHERE whole) AS found, count(*) FILTER (WHERE part AND NOT whole) AS mentioned
-     FROM (SELECT coalesce(${whole}, false) AS whole, coalesce(${equal} OR ${part} OR ${word}, false) AS part
+     FROM (SELECT coalesce(${whole}, false) AS whole, coalesce(${equal} OR ${part} OR ${word} OR ${phone}, false) AS part
            FROM ${quoteTable(table.schema, table.name)}
            WHERE ${except === undefined ? 'true' : `NOT coalesce(${except.sql}, false)`}) AS rows`,
     values,
   );
   return { found: Number(row?.found ?? 0), mentioned: Number(row?.mentioned ?? 0) };
 }
+
+const mayHoldPhone = ({ typeName, class: dataClass }: ModelTable['columns'][number]): boolean =>
+  dataClass !== 'none' && /char|text|json/.test(typeName);
 
 /** An id that stands by itself, as a pattern of PostgreSQL: `42` is not in `1420`. */
 const asWord = (id: string): string =>

@@ -10,6 +10,7 @@ import { eraseFromJson } from './json-records.js';
 import { fieldsOf, parseJsonText } from './json-text.js';
 import type { Domain, PrivacyModel } from './model.js';
 import type { Needles } from './needles.js';
+import { namesPhone } from './phone-texts.js';
 import { type TextShape, textShape } from './text-shape.js';
 import type { Wanted } from './wanted.js';
 
@@ -49,6 +50,8 @@ export interface TextSearch {
   within: readonly string[];
   /** Ids that name the person as a word of a text. */
   words: readonly string[];
+  /** Ends of telephone numbers of the person. */
+  phones: readonly string[];
   /** Whole values that name the person in any field, lower case; for files of anything. */
   exact: ReadonlySet<string>;
 }
@@ -60,13 +63,13 @@ export function textSearch(
     model,
     config,
     needles,
-    wanted: { exact, within, words },
+    wanted: { exact, within, words, phones },
   }: { model: PrivacyModel; config: Config; needles: Needles; wanted: Wanted },
 ): TextSearch | undefined {
   const format = textFormat(key);
   if (format === undefined) return undefined;
   const shape = textShape(key, model, config);
-  return { format, shape, needles, exact: new Set(exact), within, words };
+  return { format, shape, needles, exact: new Set(exact), within, words, phones };
 }
 
 /** Reads a file record by record; with `to`, writes the records that are not the person's. */
@@ -253,10 +256,11 @@ class Judge {
   }
 
   #mentions(text: string, fields: readonly [string, string][]): boolean {
-    const { within, words, exact, format } = this.#search;
+    const { within, words, phones, exact, format } = this.#search;
     const lower = text.toLowerCase();
     if (within.some((needle) => lower.includes(needle))) return true;
     if (words.some((word) => isWord(text, word))) return true;
+    if (fields.some(([, value]) => namesPhone(value, phones))) return true;
     if (format === 'document') return [...exact].some((needle) => isWord(lower, needle));
     // Documents that are keyed by people have their ids for names.
     if (fields.some(([name]) => name !== '' && exact.has(name.toLowerCase()))) return true;

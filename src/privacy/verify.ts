@@ -26,6 +26,8 @@ export interface Verification {
   mentioned: Trace[];
   /** What could not be read. */
   unread: { place: string; why: string }[];
+  /** What texts could not be searched for, for people. */
+  limits: string[];
   tablesRead: number;
   filesRead: number;
 }
@@ -35,14 +37,15 @@ export interface Verification {
  * old versions included, without statistics of files that would let parts be skipped.
  */
 export async function verifyErasure(work: DiscoveryWork, needles: Needles): Promise<Verification> {
+  const wanted = wantedOf(needles, work.pseudonymKey);
   const result: Verification = {
     found: [],
     mentioned: [],
     unread: [],
+    limits: wanted.limits,
     tablesRead: 0,
     filesRead: 0,
   };
-  const wanted = wantedOf(needles, work.pseudonymKey);
   const model = await inDatabase(work, 'gdpr verify', async (client) => {
     const found = await readModel(client, work.config);
     const { tables } = found;

@@ -3,6 +3,7 @@ import { runMetricsKey, usageHistoryKey } from '../lake/layout.js';
 import { pseudonym } from '../pipeline/pseudonym.js';
 import { mentionDomain } from './model.js';
 import type { Needles } from './needles.js';
+import { phoneTail } from './phone-texts.js';
 
 /** Shorter texts are part of words that mean something else. */
 const shortestMention = 6;
@@ -26,6 +27,10 @@ export interface Wanted {
   numbers: string[];
   /** Ids that are looked for as words of texts; short ones are words that mean something else. */
   words: string[];
+  /** Ends of telephone numbers, which texts may write in many ways. */
+  phones: string[];
+  /** What of the person cannot be looked for within texts, for people. */
+  limits: string[];
 }
 
 export function wantedOf(needles: Needles, pseudonymKey: Uint8Array): Wanted {
@@ -38,6 +43,8 @@ export function wantedOf(needles: Needles, pseudonymKey: Uint8Array): Wanted {
   const lower = (values: readonly string[]) => distinct(values.map((one) => one.toLowerCase()));
   const long = [...mentioned, ...pseudonyms].filter((text) => text.length >= shortestMention);
   const isAddress = (text: string) => text.includes('@');
+  const numbers = [...needles.of('phone'), ...mentioned.filter((text) => !isAddress(text))];
+  const tails = numbers.map(phoneTail);
   return {
     exact: lower([...given, ...emails, ...needles.of('phone'), ...pseudonyms]),
     within: lower(long),
@@ -46,8 +53,27 @@ export function wantedOf(needles: Needles, pseudonymKey: Uint8Array): Wanted {
     mentioned: lower(mentioned.filter(isAddress)),
     numbers: distinct(long.filter((text) => !isAddress(text))),
     words: distinct(given.filter((id) => id.length >= shortestPart)),
+    phones: distinct(tails.filter((tail) => tail !== undefined)),
+    limits: limitsOf(
+      given.filter((id) => id.length < shortestPart).length,
+      tails.filter((tail) => tail === undefined).length,
+    ),
   };
 }
+
+/** Nobody must take "nothing was found" for more than it is. */
+const limitsOf = (shortIds: number, shortPhones: number): string[] => [
+  ...(shortIds === 0
+    ? []
+    : [
+        `Texts are not searched for ${shortIds} ids of fewer than ${shortestPart} characters, which are words of something else by chance.`,
+      ]),
+  ...(shortPhones === 0
+    ? []
+    : [
+        `Texts are not searched for ${shortPhones} telephone numbers that are too short, in other notations than their own.`,
+      ]),
+];
 
 /**
  * Documents that the tool writes about its own work, which hold numbers and names of tables. The

@@ -53,11 +53,12 @@ export default class GdprVerify extends ReviewopsCommand<GdprVerifyResult> {
   }
 
   override render(result: GdprVerifyResult): string {
-    const { verified, found, mentioned, unread, tablesRead, filesRead } = result;
+    const { verified, found, mentioned, unread, limits, tablesRead, filesRead } = result;
     return [
       `${tablesRead} tables and ${filesRead} files read: ${verified ? 'nothing of the person is found.' : 'NOT clean.'}`,
       ...found.map(({ place, rows }) => `FOUND: ${place}: ${rows} rows`),
       ...unread.map(({ place, why }) => `NOT READ: ${place}: ${why}`),
+      ...limits,
       ...mentioned.map(
         ({ place, rows }) => `For a person: ${place}: ${rows} texts name the person.`,
       ),

@@ -39,6 +39,7 @@ const nothingRead: Verification = {
   found: [],
   mentioned: [],
   unread: [],
+  limits: [],
   tablesRead: 0,
   filesRead: 0,
 };

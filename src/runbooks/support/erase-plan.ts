@@ -132,6 +132,7 @@ export async function makePlan(context: EraseContext): Promise<Plan> {
           ({ requestId, erasedAt }) =>
             `${requestId} was erased before, on ${erasedAt?.slice(0, 10)}: rows of whoever registered again since are in this plan.`,
         ),
+      ...found.mentions.limits,
       ...(wide ? ['More was found than one person usually has: somebody has to look first.'] : []),
     ],
   };

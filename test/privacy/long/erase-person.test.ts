@@ -65,10 +65,14 @@ async function allWords(): Promise<string> {
 
 describe('erasing a person', () => {
   it('rule 4, plan: a dry run shows what was found by which link and changes nothing', async () => {
-    await world.request('DSR-1', { email: ['ada@example.ORG'] });
+    await world.request('DSR-1', { email: ['ada@example.ORG'], phone: ['0033 6 12-34 56 78'] });
     const before = await hashes();
     const { report } = await world.erase({ requestIds: ['DSR-1'] }, { dryRun: true });
     expect(report.plan?.notes).toContain('amazon.customer: 1 rows found by email.');
+    expect(report.plan?.notes).toContain('amazon.customer: 1 rows found by phone.');
+    expect(report.plan?.notes).toContainEqual(
+      expect.stringMatching(/^Texts are not searched for 1 ids of fewer than 5 characters/),
+    );
     expect(report.plan?.notes.join()).toMatch(
       /amazon.review: 2 rows found by foreign key review_customer_id_fkey/,
     );
@@ -103,7 +107,12 @@ describe('erasing a person', () => {
     expect(certificate).toMatchObject({
       state: 'provisional',
       lake: { filesRewritten: 7, rowsRemoved: 11 },
-      verification: { found: [], mentioned: [], unread: [] },
+      verification: {
+        found: [],
+        mentioned: [],
+        unread: [],
+        limits: [expect.stringContaining('1 ids of fewer than 5 characters')],
+      },
       remaining: [],
     });
     expect(certificate.pending.map(({ until }) => until)).not.toContain(null);

@@ -10,11 +10,13 @@ beforeAll(async () => {
   const { client } = world;
   await client.execute("UPDATE amazon.review SET body = 'A text.', rating = 3");
   await client.execute(
-    "INSERT INTO amazon.customer (customer_id, email, created_at) VALUES ('person-1815', 'ada@example.org', '2020-01-01')",
+    "INSERT INTO amazon.customer (customer_id, email, phone, created_at) VALUES ('person-1815', 'ada@example.org', '+33 6 12 34 56 78', '2020-01-01')",
   );
   const bodies = {
     R1: 'Write to ADA@example.org, she knows.',
     R2: 'As person-1815 said: no.',
+    R8: 'Call 06-12.34 56 78, or not.',
+    R9: 'Part 2345 costs 678.90.',
     R3: 'As person-18155 and xperson-1815 said: yes.',
     // Of the person: deleted, not reviewed.
     R4: 'I am ada@example.org.',
@@ -35,12 +37,12 @@ beforeAll(async () => {
 afterAll(() => world.dispose());
 
 const others = (batch: string) => [
-  ['amazon.fact_reviews', 3],
-  ['amazon.review', 3],
-  [`bronze/batch=${batch}/review.parquet`, 3],
-  [`gold/batch=${batch}/fact_reviews.parquet`, 3],
+  ['amazon.fact_reviews', 4],
+  ['amazon.review', 4],
+  [`bronze/batch=${batch}/review.parquet`, 4],
+  [`gold/batch=${batch}/fact_reviews.parquet`, 4],
   ['raw/notes.jsonl', 1],
-  [`silver/batch=${batch}/review.parquet`, 3],
+  [`silver/batch=${batch}/review.parquet`, 4],
 ];
 const plainKey = (place: string) => place.replace(/-g\d+|\/part-\d+|\/\d+(?=\.parquet)/, '');
 const listed = (list: readonly { place: string; rows: number }[]) =>
@@ -54,7 +56,7 @@ describe("rule 4: the person in somebody else's text is a case for a person", ()
     expect(
       listed(reviews.map(({ name, state }) => ({ place: name, rows: Number(state.rows) }))),
     ).toEqual(others(batchId));
-    expect(report.plan?.totals).toMatchObject({ textsToReview: 16 });
+    expect(report.plan?.totals).toMatchObject({ textsToReview: 21 });
   });
 
   it('it stays, and the certificate is incomplete and names where', async () => {
@@ -76,7 +78,7 @@ describe("rule 4: the person in somebody else's text is a case for a person", ()
       4,
       expect.objectContaining({
         state: 'succeeded',
-        remains: expect.stringContaining('amazon.review: 3 texts name the person.'),
+        remains: expect.stringContaining('amazon.review: 4 texts name the person.'),
       }),
     ]);
     const text = await cliOn(world, [...run, '--confirm', 'DSR-1']);
@@ -96,7 +98,7 @@ describe("rule 4: the person in somebody else's text is a case for a person", ()
 
   it('once it is settled, erasing the same request again certifies that', async () => {
     await world.client.execute(
-      "UPDATE amazon.review SET title = 'T', body = 'Settled.' WHERE review_id IN ('R1', 'R2', 'R5')",
+      "UPDATE amazon.review SET title = 'T', body = 'Settled.' WHERE review_id IN ('R1', 'R2', 'R5', 'R8')",
     );
     await world.lake.remove(['raw/notes.jsonl']);
     await runPipeline(await world.another(), {
