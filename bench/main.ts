@@ -10,7 +10,7 @@ import {
   memoryRows,
   type PipelineFigures,
 } from './pipeline.js';
-import { machineFacts, type Row, renderRows, writeSection } from './report.js';
+import { machineFacts, type Row, renderRows, shownCommand, writeSection } from './report.js';
 import { batchListRows, startUpRows } from './start-up.js';
 
 const fromPipeline = {
@@ -107,19 +107,14 @@ async function main(): Promise<void> {
   const table = renderRows(rows);
   process.stdout.write(`${table}\n`);
   if (request.write) {
-    // Where the data was kept says nothing about the figures.
-    const shown = args
-      .filter((arg, index) => !['--write', '--home'].includes(arg) && args[index - 1] !== '--home')
-      .join(' ');
-    const command = `npm run bench --${shown === '' ? '' : ` ${shown}`}`;
-    writeSection('bench', 'Against raw baselines', describe(command, table));
+    writeSection('bench', 'Against raw baselines', describe(shownCommand('bench', args), table));
   }
   if (request.strict && rows.some(({ met }) => met === false)) process.exitCode = 1;
 }
 
 const describe = (command: string, table: string): string =>
   `
-\`${command.replace(/ --$/, '')}\` on ${machineFacts()}
+\`${command}\` on ${machineFacts()}
 
 ${table}
 

@@ -10,7 +10,15 @@ import type { Manifest } from '../src/lake/manifest.js';
 import type { PipelineResult } from '../src/pipeline/run.js';
 import { config, type Home, importSample, root, withHome } from './home.js';
 import { cleanEnvironment, type Measured, measure } from './process.js';
-import { bytes, count, machineFacts, renderTable, seconds, writeSection } from './report.js';
+import {
+  bytes,
+  count,
+  machineFacts,
+  renderTable,
+  seconds,
+  shownCommand,
+  writeSection,
+} from './report.js';
 
 const python =
   process.platform === 'win32'
@@ -197,11 +205,11 @@ async function main(): Promise<void> {
   const agreement = comparisons.map(agreementText).join(' ');
   process.stdout.write(`${table}\n\n${agreement}\n`);
   if (values.write) {
-    const shown = args.filter((arg) => arg !== '--write');
-    const command = ['npm run bench:peers', ...(shown.length > 0 ? ['--', ...shown] : [])].join(
-      ' ',
+    writeSection(
+      'peers',
+      'Beside a pipeline in pandas',
+      describe(shownCommand('bench:peers', args), table, agreement),
     );
-    writeSection('peers', 'Beside a pipeline in pandas', describe(command, table, agreement));
   }
   const missed = comparisons.some(
     ({ reviews, ours, peer }) =>

@@ -99,6 +99,7 @@ async function copyFactsIn(home: Home): Promise<number> {
 
 const smallSize = 50_000;
 const smallLimit = 4;
+const ordinarySize = 1_000_000;
 
 export const importRows = ({ reviews, imported }: PipelineFigures): Row[] =>
   imported === undefined
@@ -124,7 +125,7 @@ export const loadRows = ({ reviews, stages, copyIn }: PipelineFigures): Row[] =>
   ratioRow(`load, ${count(reviews)} reviews`, stages.load, { seconds: copyIn, what: 'COPY in' }, 2),
 ];
 
-/** The small job is held against the clock, larger ones against the raw COPY. */
+/** The small job is held against the clock, the ordinary one against the raw COPY. */
 export function endToEndRows({ reviews, wall, copyOut, stages }: PipelineFigures): Row[] {
   const name = `extract to load, ${count(reviews)} reviews`;
   const parts: Row = {
@@ -132,7 +133,7 @@ export function endToEndRows({ reviews, wall, copyOut, stages }: PipelineFigures
     ours: seconds(stages.transform + stages.model),
     baseline: '',
   };
-  if (reviews > smallSize) {
+  if (reviews === ordinarySize) {
     return [ratioRow(name, wall, { seconds: copyOut, what: 'COPY out' }, 8), parts];
   }
   const row: Row = {
@@ -141,7 +142,7 @@ export function endToEndRows({ reviews, wall, copyOut, stages }: PipelineFigures
     baseline: `${seconds(copyOut)} (COPY out)`,
     ratio: wall / copyOut,
   };
-  if (reviews < smallSize) return [row, parts];
+  if (reviews !== smallSize) return [row, parts];
   return [{ ...row, target: `≤ ${smallLimit} s`, met: wall <= smallLimit }, parts];
 }
 

@@ -72,6 +72,14 @@ export function machineFacts(): string {
   return `${cpus().length} × ${cpu?.model.trim() ?? 'unknown CPU'}, ${formatBytes(totalmem())} of memory, ${type()} ${release()}, Node ${process.version}; ${new Date().toISOString().slice(0, 10)}`;
 }
 
+/** The command to show beside the figures; where the data was kept says nothing about them. */
+export function shownCommand(script: string, args: readonly string[]): string {
+  const shown = args.filter(
+    (arg, index) => !['--write', '--home'].includes(arg) && args[index - 1] !== '--home',
+  );
+  return [`npm run ${script}`, ...(shown.length > 0 ? ['--', ...shown] : [])].join(' ');
+}
+
 const page = join(root, 'docs', 'benchmarks.md');
 
 const empty = `# Benchmarks
