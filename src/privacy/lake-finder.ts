@@ -16,7 +16,7 @@ import { bySchema } from './parquet-groups.js';
 import { pseudonymDomain, rowCondition, type Shape, shapeOf, unclassifiedIn } from './shapes.js';
 import { scanText, type TextResult, textSearch } from './text-files.js';
 import { globPattern } from './text-shape.js';
-import { isOwnDocument, maskedKey, wantedOf } from './wanted.js';
+import { isOwnDocument, keyMask, wantedOf } from './wanted.js';
 
 export interface LakeHit {
   unit: LakeUnit;
@@ -124,8 +124,9 @@ class LakeSearch {
       searched.set(next, this.#sizes(next));
       const own = candidates.filter(({ shape }) => shape === next);
       this.#findings.hits = this.#findings.hits.filter(({ shape }) => shape !== next);
+      const lists = await needleLists(this.#engine, this.#needles, next);
       for (const group of groups(own)) {
-        await this.#search(next, group);
+        await this.#search(next, group, lists);
         done += group.length;
         job.report({
           type: 'progress',
@@ -184,8 +185,9 @@ class LakeSearch {
   async #searchTexts(): Promise<void> {
     const { lake, model, config, pseudonymKey } = this.#work;
     const wanted = wantedOf(this.#needles, pseudonymKey);
+    const mask = keyMask(wanted);
     for (const key of this.#keys) {
-      const masked = maskedKey(key, wanted);
+      const masked = mask(key);
       if (masked !== undefined) this.#findings.revealing.push(masked);
     }
     for (const unit of this.#others) {
@@ -230,7 +232,11 @@ class LakeSearch {
     }
   }
 
-  async #search(shape: Shape, group: readonly Candidate[]): Promise<void> {
+  async #search(
+    shape: Shape,
+    group: readonly Candidate[],
+    lists: ReadonlyMap<Domain, string>,
+  ): Promise<void> {
     const copies = await fetchUnits(
       this.#work.lake,
       group.map(({ unit }) => unit),
@@ -246,7 +252,7 @@ class LakeSearch {
             if (!this.#findings.unclassified.includes(name)) this.#findings.unclassified.push(name);
           }
         }
-        await this.#searchSame(shape, same.copies, columns);
+        await this.#searchSame(shape, same.copies, columns, lists);
       }
     } finally {
       await disposeAll(copies);
@@ -264,8 +270,8 @@ class LakeSearch {
     shape: Shape,
     copies: readonly UnitCopy[],
     columns: readonly string[],
+    lists: ReadonlyMap<Domain, string>,
   ): Promise<void> {
-    const lists = await needleLists(this.#engine, this.#needles, shape);
     const condition = rowCondition(shape, columns, (domain) => lists.get(domain));
     if (condition === undefined) return;
     const byPath = new Map(copies.map((copy) => [copy.path, copy]));
@@ -279,7 +285,7 @@ class LakeSearch {
     } catch (error) {
       if (!isOperatorError(error) || error.code === 'INTERRUPTED' || copies.length > 1) {
         if (!isOperatorError(error) || error.code === 'INTERRUPTED') throw error;
-        for (const copy of copies) await this.#searchSame(shape, [copy], columns);
+        for (const copy of copies) await this.#searchSame(shape, [copy], columns, lists);
         return;
       }
       const [copy] = copies;

@@ -83,26 +83,28 @@ export const isOwnDocument = (key: Key): boolean =>
   key.endsWith('/manifest.json') || key === runMetricsKey || key === usageHistoryKey;
 
 /**
- * A key with every identifier in it masked; undefined when it holds none. An id counts where it is
- * a whole part of the key, or a word of it that is long enough to be no accident.
+ * Masks every identifier in a key; undefined for a key that holds none. An id counts where it is a
+ * whole part of the key, or a word of it that is long enough to be no accident.
  */
-export function maskedKey(key: Key, { exact, addresses }: Pick<Wanted, 'exact' | 'addresses'>) {
+export function keyMask({ exact, addresses }: Pick<Wanted, 'exact' | 'addresses'>) {
   const hidden = '[identifier]';
-  let masked = key;
-  for (const address of addresses) {
-    const at = masked.toLowerCase().indexOf(address);
-    if (at !== -1) masked = masked.slice(0, at) + hidden + masked.slice(at + address.length);
-  }
   const known = new Set(exact);
   const long = new Set(exact.filter((id) => id.length >= shortestPart));
-  const parts = masked.split('/').map((part) => {
-    const stem = part.replace(/(\.[a-z0-9]+)+$/i, '');
-    if (known.has(stem.toLowerCase()) || known.has(part.toLowerCase())) return hidden;
-    return part
-      .split(/([^\p{L}\p{N}]+)/u)
-      .map((word) => (long.has(word.toLowerCase()) ? hidden : word))
-      .join('');
-  });
-  const text = parts.join('/');
-  return text === key ? undefined : text;
+  return (key: Key): string | undefined => {
+    let masked = key;
+    for (const address of addresses) {
+      const at = masked.toLowerCase().indexOf(address);
+      if (at !== -1) masked = masked.slice(0, at) + hidden + masked.slice(at + address.length);
+    }
+    const parts = masked.split('/').map((part) => {
+      const stem = part.replace(/(\.[a-z0-9]+)+$/i, '');
+      if (known.has(stem.toLowerCase()) || known.has(part.toLowerCase())) return hidden;
+      return part
+        .split(/([^\p{L}\p{N}]+)/u)
+        .map((word) => (long.has(word.toLowerCase()) ? hidden : word))
+        .join('');
+    });
+    const text = parts.join('/');
+    return text === key ? undefined : text;
+  };
 }
