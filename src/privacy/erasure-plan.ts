@@ -145,7 +145,7 @@ async function searchBoth(
   let tables = await findInDatabase(client, work.model, needles);
   for (let round = 1; round <= mostRounds; round += 1) {
     const given = sizeOf(needles);
-    const lake = await findInLake(work, needles);
+    const lake = await findInLake(work, needles, true);
     const found = sizeOf(needles);
     if (found === given) return { tables, lake };
     tables = await findInDatabase(client, work.model, needles);

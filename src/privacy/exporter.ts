@@ -10,8 +10,8 @@ import {
   inDatabase,
   type Subject,
 } from './erasure-plan.js';
-import { needleLists } from './lake-finder.js';
 import { disposeAll, fetchUnits } from './lake-units.js';
+import { needleLists } from './needle-lists.js';
 import { rowCondition, shapeOf } from './shapes.js';
 
 /** The person's data in one place, as the answer to a request for access. */
@@ -75,7 +75,6 @@ async function exportFiles(work: DiscoveryWork, found: Discovery): Promise<Expor
   const engine = await openEngine({ memoryLimit, threads, scratch, signal: work.job.signal });
   const exported: ExportedTable[] = [];
   try {
-    await engine.run('CREATE TABLE needle (domain VARCHAR, value VARCHAR)');
     for (const { unit } of found.lake.hits) {
       const shape = shapeOf(unit.key, found.model, work.config, true);
       if (!unit.present || shape === undefined) continue;

@@ -11,8 +11,8 @@ import { thisProcess } from '../system/owner.js';
 import type { PlannedObject } from './erasure-plan.js';
 import { readEntries } from './journal.js';
 import type { LakeErasure } from './lake-erasure.js';
-import { needleLists } from './lake-finder.js';
 import { followManifests } from './manifests.js';
+import { needleLists } from './needle-lists.js';
 import { hashOfFile, rewriteParquet } from './parquet-rewriter.js';
 import { redactedColumns, rowCondition, shapeOf } from './shapes.js';
 import { scanText, textSearch } from './text-files.js';
@@ -32,7 +32,6 @@ export async function eraseInLake(work: LakeErasure): Promise<void> {
   const engine = await openEngine({ memoryLimit, threads, scratch, signal: work.job.signal });
   try {
     await engine.run('SET preserve_insertion_order = true');
-    await engine.run('CREATE TABLE needle (domain VARCHAR, value VARCHAR)');
     const eraser = new Eraser(work, engine, scratch, await writtenBefore(work));
     let done = 0;
     for (const { key } of work.uploads) await eraser.callOff(key);

@@ -2,19 +2,28 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config/schema.js';
 import { parquetSource } from '../engine/parquet.js';
-import { type Engine, literal, openEngine, quoteName } from '../engine/session.js';
+import { type Engine, openEngine, quoteName } from '../engine/session.js';
 import type { Key, Lake } from '../lake/lake.js';
 import { tableOfKey } from '../lake/privacy-layout.js';
 import { readLayer } from '../lake/publish.js';
 import { pseudonym, pseudonymKeyId } from '../pipeline/pseudonym.js';
 import { errorMessage, isOperatorError } from '../system/errors.js';
 import type { JobContext } from '../system/progress.js';
-import { disposeAll, fetchUnits, type LakeUnit, listUnits, type UnitCopy } from './lake-units.js';
+import {
+  disposeAll,
+  fetchUnits,
+  type LakeUnit,
+  listUnits,
+  slices,
+  type UnitCopy,
+} from './lake-units.js';
 import type { Domain, PrivacyModel } from './model.js';
+import { needleLists } from './needle-lists.js';
 import type { Needles } from './needles.js';
 import { bySchema } from './parquet-groups.js';
 import { pseudonymDomain, rowCondition, type Shape, shapeOf, unclassifiedIn } from './shapes.js';
 import { scanText, type TextResult, textSearch } from './text-files.js';
+import { type LakeTrace, TextPass } from './text-pass.js';
 import { globPattern } from './text-shape.js';
 import { isOwnDocument, keyMask, wantedOf } from './wanted.js';
 
@@ -39,8 +48,8 @@ export interface LakeFindings {
   notes: string[];
   /** Keys that hold an identifier themselves, masked. */
   revealing: string[];
-  /** Somebody else's records that name the person. */
-  mentions: { unit: LakeUnit; rows: number }[];
+  /** Where else the person is named than in rows of their own. */
+  traces: LakeTrace[];
 }
 
 export interface LakeWork {
@@ -52,20 +61,22 @@ export interface LakeWork {
   job: Pick<JobContext, 'signal' | 'report'>;
 }
 
-/** At once on the local disk, where the lake is not local. */
-const groupFiles = 2000;
-const groupBytes = 2e9;
-
 /**
  * Finds the rows of a person in every Parquet file of the lake and its old versions, and adds to
  * the needles what it finds on its way (`customer` ids by address, review ids of old batches).
+ * With `texts`, the same pass reads every text of every other row for what names the person, so
+ * that no file is fetched for that again.
  */
-export async function findInLake(work: LakeWork, needles: Needles): Promise<LakeFindings> {
+export async function findInLake(
+  work: LakeWork,
+  needles: Needles,
+  texts = false,
+): Promise<LakeFindings> {
   const scratch = await mkdtemp(join(work.scratch, 'find-'));
   const { memoryLimit, threads } = work.config.pipeline;
   const engine = await openEngine({ memoryLimit, threads, scratch, signal: work.job.signal });
   try {
-    return await new LakeSearch(work, needles, engine, scratch).run();
+    return await new LakeSearch(work, needles, engine, scratch, texts).run();
   } finally {
     await engine.close();
     await rm(scratch, { recursive: true, force: true });
@@ -82,6 +93,9 @@ class LakeSearch {
   readonly #needles: Needles;
   readonly #engine: Engine;
   readonly #scratch: string;
+  readonly #texts: TextPass | undefined;
+  /** Parquet files of no known table. */
+  readonly #unknown: LakeUnit[] = [];
   readonly #keys = new Set<Key>();
   readonly #others: LakeUnit[] = [];
   readonly #findings: LakeFindings = {
@@ -91,20 +105,22 @@ class LakeSearch {
     unclassified: [],
     unreadable: [],
     notes: [],
-    mentions: [],
+    traces: [],
     revealing: [],
   };
 
-  constructor(work: LakeWork, needles: Needles, engine: Engine, scratch: string) {
+  constructor(work: LakeWork, needles: Needles, engine: Engine, scratch: string, texts: boolean) {
     this.#work = work;
     this.#needles = needles;
     this.#engine = engine;
     this.#scratch = scratch;
+    this.#texts = texts
+      ? new TextPass(work, needles, engine, (unit, why) => this.#unreadable(unit, why))
+      : undefined;
   }
 
   async run(): Promise<LakeFindings> {
     const { job, pseudonymKey } = this.#work;
-    await this.#engine.run('CREATE TABLE needle (domain VARCHAR, value VARCHAR)');
     const candidates = await this.#candidates();
     const total = candidates.length;
     this.#findings.filesScanned = total;
@@ -125,7 +141,8 @@ class LakeSearch {
       const own = candidates.filter(({ shape }) => shape === next);
       this.#findings.hits = this.#findings.hits.filter(({ shape }) => shape !== next);
       const lists = await needleLists(this.#engine, this.#needles, next);
-      for (const group of groups(own)) {
+      await this.#texts?.begin(next);
+      for (const group of slices(own, ({ unit }) => unit)) {
         await this.#search(next, group, lists);
         done += group.length;
         job.report({
@@ -137,6 +154,8 @@ class LakeSearch {
         });
       }
     }
+    await this.#readUnknown();
+    this.#findings.traces = this.#texts?.traces ?? [];
     await this.#searchTexts();
     this.#findings.hits.sort((a, b) => (a.unit.key < b.unit.key ? -1 : 1));
     return this.#findings;
@@ -144,7 +163,8 @@ class LakeSearch {
 
   /** What its result depends on. */
   #sizes({ owning }: Shape): string {
-    return owning.map(({ domain }) => this.#needles.size(domain)).join();
+    const own = owning.map(({ domain }) => this.#needles.size(domain)).join();
+    return `${own} ${this.#texts?.state}`;
   }
 
   async #candidates(): Promise<Candidate[]> {
@@ -175,8 +195,10 @@ class LakeSearch {
       const name = `${place?.layer}/${place?.table}/${sameKey}`;
       if (!shapes.has(name)) shapes.set(name, shapeOf(unit.key, model, config, sameKey));
       const shape = place === undefined ? undefined : shapes.get(name);
-      if (shape === undefined) this.#findings.unclassified.push(unit.key);
-      else candidates.push({ unit, shape });
+      if (shape === undefined) {
+        this.#findings.unclassified.push(unit.key);
+        this.#unknown.push(unit);
+      } else candidates.push({ unit, shape });
     }
     return candidates;
   }
@@ -215,7 +237,8 @@ class LakeSearch {
     if (problem !== undefined) this.#unreadable(unit, problem);
     const named = unknown.map((field) => `${unit.key}: ${field}`);
     this.#findings.unclassified.push(...named);
-    if (mentions > 0) this.#findings.mentions.push({ unit, rows: mentions });
+    if (mentions > 0)
+      this.#findings.traces.push({ unit, counts: { found: 0, mentioned: mentions } });
     if (hits === 0) return;
     const shape = { name: 'text', rows: 'delete' as const, rule: { columns: {} }, sameKey: true };
     this.#findings.hits.push({ unit, shape, rows: hits, stuck });
@@ -243,9 +266,7 @@ class LakeSearch {
       this.#scratch,
     );
     try {
-      const damaged = (copy: UnitCopy) =>
-        this.#unreadable(copy.unit, 'it is no whole Parquet file');
-      for (const same of await bySchema(this.#engine, copies, damaged)) {
+      for (const same of await bySchema(this.#engine, copies, this.#onDamaged)) {
         const columns = same.columns.map(({ name }) => name);
         if (shape.rule !== undefined) {
           for (const name of unclassifiedIn(shape, columns)) {
@@ -253,11 +274,31 @@ class LakeSearch {
           }
         }
         await this.#searchSame(shape, same.copies, columns, lists);
+        await this.#texts?.read(shape, same);
       }
     } finally {
       await disposeAll(copies);
     }
   }
+
+  /** No link leads into them, but their texts may name the person. */
+  async #readUnknown(): Promise<void> {
+    if (this.#texts === undefined) return;
+    await this.#texts.begin(undefined);
+    for (const group of slices(this.#unknown, (unit) => unit)) {
+      const copies = await fetchUnits(this.#work.lake, group, this.#scratch);
+      try {
+        for (const same of await bySchema(this.#engine, copies, this.#onDamaged)) {
+          await this.#texts.read(undefined, same);
+        }
+      } finally {
+        await disposeAll(copies);
+      }
+    }
+  }
+
+  readonly #onDamaged = ({ unit }: UnitCopy): void =>
+    this.#unreadable(unit, 'it is no whole Parquet file');
 
   #unreadable(unit: LakeUnit, why: string): void {
     const name = unit.key;
@@ -312,58 +353,3 @@ class LakeSearch {
 }
 
 const firstLine = (error: unknown): string => errorMessage(error).split('\n')[0] ?? '';
-
-function groups(candidates: readonly Candidate[]): Candidate[][] {
-  const all: Candidate[][] = [];
-  let bytes = 0;
-  for (const candidate of candidates) {
-    const last = all.at(-1);
-    if (last === undefined || last.length >= groupFiles || bytes > groupBytes) {
-      all.push([candidate]);
-      bytes = candidate.unit.bytes;
-    } else {
-      last.push(candidate);
-      bytes += candidate.unit.bytes;
-    }
-  }
-  return all;
-}
-
-/** Few values are written into the statement as bound variables, many are joined. */
-const fewValues = 30;
-
-/**
- * Makes the values available to statements of the engine, and gives for each domain of the shape
- * what stands behind IN. No value is part of a statement's text, where an error would quote it.
- */
-export async function needleLists(
-  engine: Engine,
-  needles: Needles,
-  shape: Pick<Shape, 'owning'>,
-): Promise<Map<Domain, string>> {
-  const lists = new Map<Domain, string>();
-  const domains = [...new Set(shape.owning.map(({ domain }) => domain))];
-  for (const [index, domain] of domains.entries()) {
-    const values = needles.of(domain);
-    if (values.length === 0) continue;
-    if (values.length <= fewValues) {
-      const names = values.map((_value, place) => `needle_${index}_${place}`);
-      for (const [place, value] of values.entries()) {
-        await engine.run(`SET VARIABLE ${names[place]} = $1`, [value]);
-      }
-      lists.set(domain, `(${names.map((name) => `getvariable('${name}')`).join(', ')})`);
-      continue;
-    }
-    await engine.run('DELETE FROM needle WHERE domain = $1', [domain]);
-    const size = 500;
-    for (let at = 0; at < values.length; at += size) {
-      const some = values.slice(at, at + size);
-      await engine.run(
-        `INSERT INTO needle VALUES ${some.map((_value, place) => `($1, $${place + 2})`).join(', ')}`,
-        [domain, ...some],
-      );
-    }
-    lists.set(domain, `(SELECT value FROM needle WHERE domain = ${literal(domain)})`);
-  }
-  return lists;
-}

@@ -7,7 +7,14 @@ import { tableOfKey } from '../lake/privacy-layout.js';
 import { errorMessage, isOperatorError } from '../system/errors.js';
 import { classOf, layerRules, ruleOf } from './classification.js';
 import type { LakeWork } from './lake-finder.js';
-import { disposeAll, fetchUnits, type LakeUnit, listUnits, type UnitCopy } from './lake-units.js';
+import {
+  disposeAll,
+  fetchUnits,
+  type LakeUnit,
+  listUnits,
+  slices,
+  type UnitCopy,
+} from './lake-units.js';
 import { bySchema, type SameColumns } from './parquet-groups.js';
 import { namesPhoneInEngine } from './phone-texts.js';
 import { anyOf, comparesIds, type TraceCounts } from './table-traces.js';
@@ -16,34 +23,14 @@ import type { Wanted } from './wanted.js';
 /** What the files of a lake are read for, and who is told. */
 export interface LakeReading {
   wanted: Wanted;
-  /** Rows of files of this key that are left out, as a condition on these columns. */
-  except?: (engine: Engine, key: string, columns: string[]) => Promise<string | undefined>;
+  /** Rows that are left out, as a condition on the columns of the files. */
+  except?: string | undefined;
   found: (unit: LakeUnit, counts: TraceCounts) => void;
   unread: (unit: LakeUnit, why: string) => void;
 }
 
 /** Few texts are looked for one by one, which is much faster than a join. */
 const fewTexts = 20;
-
-const groupFiles = 2000;
-const groupBytes = 2e9;
-
-/** No more at once than the local disk should hold where the lake is not local. */
-function slices(units: readonly LakeUnit[]): LakeUnit[][] {
-  const all: LakeUnit[][] = [];
-  let bytes = 0;
-  for (const unit of units) {
-    const last = all.at(-1);
-    if (last === undefined || last.length >= groupFiles || bytes > groupBytes) {
-      all.push([unit]);
-      bytes = unit.bytes;
-    } else {
-      last.push(unit);
-      bytes += unit.bytes;
-    }
-  }
-  return all;
-}
 
 /**
  * Reads every text of every Parquet file, old versions included, without the statistics of files
@@ -68,7 +55,7 @@ export async function readParquetTexts(
       tables.set(name, [...(tables.get(name) ?? []), unit]);
     }
     let files = 0;
-    for (const group of [...tables.values()].flatMap((own) => slices(own))) {
+    for (const group of [...tables.values()].flatMap((own) => slices(own, (unit) => unit))) {
       const copies = await fetchUnits(work.lake, group, scratch);
       try {
         const damaged = ({ unit }: UnitCopy) => reading.unread(unit, 'it is no whole Parquet file');
@@ -87,9 +74,10 @@ export async function readParquetTexts(
   }
 }
 
-async function declareWanted(engine: Engine, wanted: Wanted): Promise<void> {
+/** Makes what is looked for available to `readSame`, in place of what was before. */
+export async function declareWanted(engine: Engine, wanted: Wanted): Promise<void> {
   for (const name of ['ids', 'addresses', 'mentioned', 'numbers', 'words', 'phones'] as const) {
-    await engine.run(`CREATE TABLE ${name} (value VARCHAR)`);
+    await engine.run(`CREATE OR REPLACE TABLE ${name} (value VARCHAR)`);
     for (const [index, value] of wanted[name].entries()) {
       await engine.run(`INSERT INTO ${name} VALUES ($1)`, [value]);
       if (index < fewTexts) await engine.run(`SET VARIABLE ${name}_${index} = $1`, [value]);
@@ -98,7 +86,7 @@ async function declareWanted(engine: Engine, wanted: Wanted): Promise<void> {
 }
 
 /** Reads files of the same table and columns in one statement; one by one when that fails. */
-async function readSame(
+export async function readSame(
   engine: Engine,
   { columns, copies }: SameColumns,
   config: Config,
@@ -121,18 +109,13 @@ async function readSame(
     ...people.map((column) => phoneIn(as(column), wanted)),
     ...free.map((column) => wholeText(as(column), wanted)),
   ]);
-  const own = await except?.(
-    engine,
-    key,
-    columns.map(({ name }) => name),
-  );
   const byPath = new Map(copies.map((copy) => [copy.path, copy]));
   try {
     const rows = await engine.rows<{ file: string; found: number; mentioned: number }>(
       `SELECT file, count(*) FILTER (WHERE whole) AS found, count(*) FILTER (WHERE part AND NOT whole) AS mentioned
        FROM (SELECT "file name" AS file, coalesce(${whole}, false) AS whole, coalesce(${part}, false) AS part
              FROM ${parquetSource([...byPath.keys()], ["filename = 'file name'"])}
-             WHERE ${own === undefined ? 'true' : `NOT coalesce(${own}, false)`})
+             WHERE ${except === undefined ? 'true' : `NOT coalesce(${except}, false)`})
        WHERE whole OR part GROUP BY file`,
     );
     for (const { file, ...counts } of rows) {

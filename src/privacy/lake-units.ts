@@ -45,6 +45,26 @@ export async function listUnits(lake: Lake): Promise<LakeUnit[]> {
   return units;
 }
 
+const filesAtOnce = 2000;
+const bytesAtOnce = 2e9;
+
+/** No more at once than one statement reads well, and the local disk should hold of another lake. */
+export function slices<T>(items: readonly T[], unitOf: (item: T) => LakeUnit): T[][] {
+  const all: T[][] = [];
+  let bytes = 0;
+  for (const item of items) {
+    const last = all.at(-1);
+    if (last === undefined || last.length >= filesAtOnce || bytes > bytesAtOnce) {
+      all.push([item]);
+      bytes = unitOf(item).bytes;
+    } else {
+      last.push(item);
+      bytes += unitOf(item).bytes;
+    }
+  }
+  return all;
+}
+
 export interface UnitCopy {
   unit: LakeUnit;
   path: string;

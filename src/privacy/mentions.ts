@@ -1,11 +1,9 @@
 import type { DatabaseClient } from '../database/client.js';
 import { conditionFor } from './database-finder.js';
-import { type LakeFindings, type LakeWork, needleLists } from './lake-finder.js';
-import { readParquetTexts } from './lake-traces.js';
+import type { LakeFindings, LakeWork } from './lake-finder.js';
 import { type LakeUnit, unitName } from './lake-units.js';
 import type { PrivacyModel } from './model.js';
 import type { Needles } from './needles.js';
-import { rowCondition, shapeOf } from './shapes.js';
 import { tableTraces } from './table-traces.js';
 import { type Wanted, wantedOf } from './wanted.js';
 
@@ -20,42 +18,24 @@ export interface Mentions {
 }
 
 /**
- * Reads every text of the tables and of the Parquet files that is not in a row of the person's own,
- * and takes over what the search saw in other files. `goes` says which versions are purged anyway.
+ * Reads every text of the tables that is not in a row of the person's own, and takes over what the
+ * search saw in the lake. `goes` says which versions are purged anyway.
  */
 export async function findMentions(
   client: DatabaseClient,
-  work: LakeWork,
+  { model, pseudonymKey }: LakeWork,
   needles: Needles,
   lake: LakeFindings,
   goes: (unit: LakeUnit) => boolean,
 ): Promise<Mentions> {
-  const { model, pseudonymKey } = work;
   const wanted = wantedOf(needles, pseudonymKey);
   const mentions: Mentions = { texts: [], unlinked: [], limits: wanted.limits };
   if (wanted.exact.length === 0) return mentions;
   await readTables(client, model, needles, wanted, mentions);
-  await readParquetTexts(work, {
-    wanted,
-    except: async (engine, key, columns) => {
-      await engine.run('CREATE TABLE IF NOT EXISTS needle (domain VARCHAR, value VARCHAR)');
-      const shape = shapeOf(key, model, work.config, true);
-      if (shape === undefined) return undefined;
-      const lists = await needleLists(engine, needles, shape);
-      // A review of the person is theirs whatever key its pseudonym was made with.
-      const owning = shape.owning.map(({ unless: _unless, ...rest }) => rest);
-      return rowCondition({ ...shape, owning }, columns, (domain) => lists.get(domain));
-    },
-    found: (unit, { found, mentioned }) => {
-      if (goes(unit)) return;
-      note(mentions.unlinked, unitName(unit), found);
-      note(mentions.texts, unitName(unit), mentioned);
-    },
-    // What cannot be read was named by the search already.
-    unread: () => undefined,
-  });
-  for (const { unit, rows } of lake.mentions) {
-    if (!goes(unit)) note(mentions.texts, unitName(unit), rows);
+  for (const { unit, counts } of lake.traces) {
+    if (goes(unit)) continue;
+    note(mentions.unlinked, unitName(unit), counts.found);
+    note(mentions.texts, unitName(unit), counts.mentioned);
   }
   return mentions;
 }

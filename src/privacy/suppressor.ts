@@ -6,8 +6,8 @@ import { type Engine, quoteName } from '../engine/session.js';
 import type { Layer } from '../lake/lake.js';
 import type { DraftTable } from '../lake/publish.js';
 import type { PrivacyKeys } from './keys.js';
-import { needleLists } from './lake-finder.js';
 import type { PrivacyModel } from './model.js';
+import { needleLists } from './needle-lists.js';
 import { Needles } from './needles.js';
 import { rewriteParquet } from './parquet-rewriter.js';
 import { pseudonymDomain, rowCondition, type Shape, type ShapeOwning, shapeOf } from './shapes.js';
@@ -45,7 +45,6 @@ export async function suppressTables(
   const { engine, config, model } = work;
   await declareDigest(engine, work.keys);
   await declareTombstones(engine, tombstones);
-  await engine.run('CREATE TABLE IF NOT EXISTS needle (domain VARCHAR, value VARCHAR)');
   await engine.run('SET preserve_insertion_order = true');
   const shaped = tables.flatMap((table) => {
     const shape = shapeOf(

@@ -33,6 +33,12 @@ export interface Wanted {
   limits: string[];
 }
 
+/** Changes whenever `wantedOf` does. */
+export const wantedSize = (needles: Needles): string =>
+  ['customer', 'buyer', 'email', 'phone', mentionDomain]
+    .map((domain) => needles.size(domain))
+    .join();
+
 export function wantedOf(needles: Needles, pseudonymKey: Uint8Array): Wanted {
   const given = ['customer', 'buyer'].flatMap((domain) => needles.of(domain));
   const emails = needles.of('email');

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Lake } from '../../../src/lake/lake.js';
 import { runPipeline } from '../../../src/pipeline/run.js';
 import { readCertificate } from '../../../src/privacy/certificate.js';
 import { cliOn, makePrivacyWorld, type PrivacyWorld } from '../support.js';
@@ -138,5 +139,53 @@ describe("rule 4: the person in somebody else's text is a case for a person", ()
     const linked = await world.erase({ requestIds: ['DSR-2'] });
     expect([linked.report.state, linked.report.reason]).toEqual(['succeeded', null]);
     expect(await world.client.query('SELECT * FROM amazon.newsletter')).toEqual([]);
+  });
+});
+
+/** The same lake, which counts how often each key is fetched. */
+function counting(lake: Lake): { lake: Lake; fetched: Map<string, number> } {
+  const fetched = new Map<string, number>();
+  const counted = new Proxy(lake, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      return (...given: unknown[]) => {
+        const key = String(given[0]);
+        if (name === 'fetch') fetched.set(key, (fetched.get(key) ?? 0) + 1);
+        return Reflect.apply(value, target, given) as unknown;
+      };
+    },
+  });
+  return { lake: counted, fetched };
+}
+
+describe('a plan', () => {
+  it('reads each file of the lake once, for the rows and for the texts of others', async () => {
+    await world.client.execute(
+      "INSERT INTO amazon.customer (customer_id, email, created_at) VALUES ('person-2001', 'mary@example.org', '2020-01-01')",
+    );
+    await world.client.execute(
+      "UPDATE amazon.review SET body = 'As person-2001 said.' WHERE review_id = 'R6'",
+    );
+    const batch = await world.batch();
+    await world.request('DSR-3', { customer: ['person-2001'] });
+    const { lake, fetched } = counting(world.lake);
+    world.services.lake = async () => lake;
+    const { report } = await world.erase({ requestIds: ['DSR-3'] }, { dryRun: true });
+    const reviews = (report.plan?.targets ?? []).filter(({ action }) => action === 'review');
+    expect(reviews.map(({ name }) => plainKey(name))).toEqual(
+      expect.arrayContaining(
+        ['bronze', 'silver'].map((layer) => `${layer}/batch=${batch}/review.parquet`),
+      ),
+    );
+    const parquet: [string, number][] = [];
+    for await (const { key } of world.lake.list('')) {
+      if (key.endsWith('.parquet')) parquet.push([key, fetched.get(key) ?? 0]);
+    }
+    expect(parquet.length).toBeGreaterThan(5);
+    // Where the person has a row, whether it can be rewritten is looked at once more.
+    expect(parquet.filter(([, times]) => times !== 1)).toEqual([
+      [`bronze/batch=${batch}/customer.parquet`, 2],
+    ]);
   });
 });
