@@ -69,14 +69,19 @@ function rowsOfFile(file: number, files: number, rowsPerFile: number): string {
   return `SELECT * REPLACE (${id} AS customer_id) FROM (${rows})`;
 }
 
-/** A lake of many objects that are links to one small file: only what is kept of each object grows. */
+/** File systems allow about 65,000 links to a file. */
+const mostLinks = 30_000;
+
+/** A lake of many objects that are links to small files: only what is kept of each object grows. */
 export async function makeManyObjects(root: string, home: string, objects: number): Promise<void> {
-  const one = join(root, 'one.parquet');
   const engine = await openBenchEngine(root);
-  await engine.run(`COPY (${reviews(0, 20)}) TO ${literal(one)} (${parquetOptions})`);
-  await engine.close();
   const days = 500;
   for (let object = 0; object < objects; object += 1) {
+    const one = join(root, `one-${Math.floor(object / mostLinks)}.parquet`);
+    if (object % mostLinks === 0) {
+      await rm(one, { force: true });
+      await engine.run(`COPY (${reviews(0, 20)}) TO ${literal(one)} (${parquetOptions})`);
+    }
     const day = new Date(Date.UTC(2020, 0, 1 + (object % days)));
     const batchId = `${day.toISOString().slice(0, 10).replaceAll('-', '')}_000000`;
     const place = { part: Math.floor(object / days), parts: 2, generation: 1 };
@@ -84,5 +89,5 @@ export async function makeManyObjects(root: string, home: string, objects: numbe
     if (object < days) await mkdir(dirname(path), { recursive: true });
     await link(one, path);
   }
-  await rm(one);
+  await engine.close();
 }
