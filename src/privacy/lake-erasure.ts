@@ -1,6 +1,6 @@
 import type { PlannedObject, PlannedUpload } from './erasure-plan.js';
 import type { PrivacyJournal } from './journal.js';
-import type { LakeWork } from './lake-finder.js';
+import type { LakeWork } from './lake-work.js';
 import type { Needles } from './needles.js';
 
 /** The part of an erasure that works on the lake. */

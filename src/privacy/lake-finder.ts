@@ -1,14 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Config } from '../config/schema.js';
 import { parquetSource } from '../engine/parquet.js';
 import { type Engine, openEngine, quoteName } from '../engine/session.js';
-import type { Key, Lake } from '../lake/lake.js';
+import type { Key } from '../lake/lake.js';
 import { tableOfKey } from '../lake/privacy-layout.js';
 import { readLayer } from '../lake/publish.js';
 import { pseudonym, pseudonymKeyId } from '../pipeline/pseudonym.js';
 import { errorMessage, isOperatorError } from '../system/errors.js';
-import type { JobContext } from '../system/progress.js';
 import {
   disposeAll,
   fetchUnits,
@@ -17,7 +15,8 @@ import {
   slices,
   type UnitCopy,
 } from './lake-units.js';
-import type { Domain, PrivacyModel } from './model.js';
+import type { LakeWork } from './lake-work.js';
+import type { Domain } from './model.js';
 import { needleLists } from './needle-lists.js';
 import type { Needles } from './needles.js';
 import { bySchema } from './parquet-groups.js';
@@ -50,15 +49,6 @@ export interface LakeFindings {
   revealing: string[];
   /** Where else the person is named than in rows of their own. */
   traces: LakeTrace[];
-}
-
-export interface LakeWork {
-  lake: Lake;
-  config: Config;
-  model: PrivacyModel;
-  pseudonymKey: Uint8Array;
-  scratch: string;
-  job: Pick<JobContext, 'signal' | 'report'>;
 }
 
 /**

@@ -6,7 +6,6 @@ import { type Engine, literal, openEngine, quoteName } from '../engine/session.j
 import { tableOfKey } from '../lake/privacy-layout.js';
 import { errorMessage, isOperatorError } from '../system/errors.js';
 import { classOf, layerRules, ruleOf } from './classification.js';
-import type { LakeWork } from './lake-finder.js';
 import {
   disposeAll,
   fetchUnits,
@@ -15,6 +14,7 @@ import {
   slices,
   type UnitCopy,
 } from './lake-units.js';
+import type { LakeWork } from './lake-work.js';
 import { bySchema, type SameColumns } from './parquet-groups.js';
 import { namesPhoneInEngine } from './phone-texts.js';
 import { anyOf, comparesIds, type TraceCounts } from './table-traces.js';

@@ -1,7 +1,8 @@
 import type { DatabaseClient } from '../database/client.js';
 import { conditionFor } from './database-finder.js';
-import type { LakeFindings, LakeWork } from './lake-finder.js';
+import type { LakeFindings } from './lake-finder.js';
 import { type LakeUnit, unitName } from './lake-units.js';
+import type { LakeWork } from './lake-work.js';
 import type { PrivacyModel } from './model.js';
 import type { Needles } from './needles.js';
 import { tableTraces } from './table-traces.js';

@@ -1,7 +1,7 @@
 import type { Engine } from '../engine/session.js';
-import type { LakeWork } from './lake-finder.js';
 import { declareWanted, readSame } from './lake-traces.js';
 import type { LakeUnit } from './lake-units.js';
+import type { LakeWork } from './lake-work.js';
 import { needleLists } from './needle-lists.js';
 import type { Needles } from './needles.js';
 import type { SameColumns } from './parquet-groups.js';
