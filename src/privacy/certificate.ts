@@ -4,7 +4,7 @@ import { failed, invalid } from '../system/errors.js';
 import { addDays } from './deadline.js';
 import type { JournalHead } from './journal.js';
 import { serialise } from './requests.js';
-import type { Verification } from './verify.js';
+import type { Verification } from './verification.js';
 
 /** What keeps erased data for a while, and until when. */
 export interface Pending {

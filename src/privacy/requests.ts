@@ -44,6 +44,9 @@ export interface RequestRecord {
   begun: string[];
 }
 
+/** As records were written before they told which runs had begun. */
+type Unfilled = Omit<RequestRecord, 'begun'> & Partial<Pick<RequestRecord, 'begun'>>;
+
 export interface StoredRequest {
   record: RequestRecord;
   etag: string;
@@ -161,7 +164,8 @@ export async function findRequest(
   const found = await lake.readVersion(requestKey(checkRequestId(requestId)));
   if (found === undefined) return undefined;
   try {
-    return { record: JSON.parse(found.body.toString('utf8')) as RequestRecord, etag: found.etag };
+    const record = JSON.parse(found.body.toString('utf8')) as Unfilled;
+    return { record: { begun: [], ...record }, etag: found.etag };
   } catch (cause) {
     throw failed('REQUEST_DAMAGED', `The record of request ${requestId} cannot be read.`, {
       hint: `Restore ${requestKey(requestId)} in ${lake.description}.`,

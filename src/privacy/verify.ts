@@ -10,27 +10,8 @@ import { type ModelTable, type PrivacyModel, readModel } from './model.js';
 import type { Needles } from './needles.js';
 import { type TraceCounts, tableTraces } from './table-traces.js';
 import { scanText, textSearch } from './text-files.js';
+import { emptyVerification, type Verification } from './verification.js';
 import { isOwnDocument, type Wanted, wantedOf } from './wanted.js';
-
-/** Rows that still hold an identifier of the person. */
-export interface Trace {
-  /** `amazon.review`, or a key of the lake, with its version where it is an old one. */
-  place: string;
-  rows: number;
-}
-
-export interface Verification {
-  /** A whole value is an identifier: the erasure is not done. */
-  found: Trace[];
-  /** An identifier stands within somebody else's text: a case for a person. */
-  mentioned: Trace[];
-  /** What could not be read. */
-  unread: { place: string; why: string }[];
-  /** What texts could not be searched for, for people. */
-  limits: string[];
-  tablesRead: number;
-  filesRead: number;
-}
 
 /**
  * Reads everything again, in another way than the search did: every text of every table and file,
@@ -38,14 +19,7 @@ export interface Verification {
  */
 export async function verifyErasure(work: DiscoveryWork, needles: Needles): Promise<Verification> {
   const wanted = wantedOf(needles, work.pseudonymKey);
-  const result: Verification = {
-    found: [],
-    mentioned: [],
-    unread: [],
-    limits: wanted.limits,
-    tablesRead: 0,
-    filesRead: 0,
-  };
+  const result = emptyVerification(wanted.limits);
   const model = await inDatabase(work, 'gdpr verify', async (client) => {
     const found = await readModel(client, work.config);
     const { tables } = found;

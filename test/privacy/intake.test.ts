@@ -6,9 +6,15 @@ import { openLocalLake } from '../../src/lake/local.js';
 import { anchorToFile, readAnchors, verifyJournal } from '../../src/privacy/anchor.js';
 import { deadlineOf } from '../../src/privacy/deadline.js';
 import { parseIdentifiers } from '../../src/privacy/identifiers.js';
-import { journalPath, type PrivacyEntry, PrivacyJournal } from '../../src/privacy/journal.js';
+import { takeIn } from '../../src/privacy/intake.js';
+import {
+  journalPath,
+  type PrivacyEntry,
+  PrivacyJournal,
+  readEntries,
+} from '../../src/privacy/journal.js';
 import { derivePrivacyKeys } from '../../src/privacy/keys.js';
-import { extend, openIdentifiers, recordRequest } from '../../src/privacy/requests.js';
+import { extend, findRequest, openIdentifiers, recordRequest } from '../../src/privacy/requests.js';
 import { addTombstones, readSuppression, requireKey } from '../../src/privacy/suppression.js';
 import { look } from '../health/support.js';
 import { nobodyGiven } from './support.js';
@@ -67,18 +73,17 @@ describe('rule 1, intake:', () => {
     expect(() => parseIdentifiers(text)).toThrow(message);
   });
 
-  const record = (requestId: string, customer = 'C7') =>
-    recordRequest(
-      openLocalLake(root),
-      keys,
-      {
-        requestId,
-        identifiers: { ...nobodyGiven, customer: [customer] },
-        receivedAt: day('2026-02-28'),
-        by: 'ada',
-      },
-      { now, weekends: 'after' },
-    );
+  const given = (requestId: string, customer = 'C7') => ({
+    requestId,
+    identifiers: { ...nobodyGiven, customer: [customer] },
+    receivedAt: day('2026-02-28'),
+    by: 'ada',
+  });
+  const record = (requestId: string, customer?: string) =>
+    recordRequest(openLocalLake(root), keys, given(requestId, customer), {
+      now,
+      weekends: 'after',
+    });
 
   it('the request id is the idempotency key', async () => {
     const first = await record('DSR-1');
@@ -87,6 +92,27 @@ describe('rule 1, intake:', () => {
     await expect(record('DSR-1', 'C8')).rejects.toMatchObject({ code: 'REQUEST_CONFLICT' });
     expect(openIdentifiers(first.record, keys).customer).toEqual(['C7']);
     expect(await readFile(join(root, 'privacy/requests/DSR-1.json'), 'utf8')).not.toContain('"C7"');
+  });
+
+  it('is in the journal once, also when the power went between record and journal', async () => {
+    const home = join(root, 'home');
+    await record('DSR-1');
+    const work = { lake: openLocalLake(root), keys, home, now, weekends: 'after' } as const;
+    for (const requestId of ['DSR-1', 'DSR-2', 'DSR-2', 'DSR-1']) {
+      await takeIn(work, given(requestId));
+    }
+    const noted = (await readEntries(home)).map(({ event }) => event);
+    expect(noted).toEqual([
+      { type: 'request.recorded', requestIds: ['DSR-1'] },
+      { type: 'request.recorded', requestIds: ['DSR-2'] },
+    ]);
+  });
+
+  it('a record from before runs were told in it is read as one that began none', async () => {
+    const { begun: _, ...old } = (await record('DSR-1')).record;
+    const path = join(root, 'privacy/requests/DSR-1.json');
+    await writeFile(path, JSON.stringify(old));
+    expect((await findRequest(openLocalLake(root), 'DSR-1'))?.record.begun).toEqual([]);
   });
 
   it('an id that reveals the person is refused', async () => {

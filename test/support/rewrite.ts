@@ -1,9 +1,10 @@
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describeParquet, parquetSource, writeParquet } from '../../src/engine/parquet.js';
+import { parquetSource } from '../../src/engine/parquet.js';
 import { openEngine } from '../../src/engine/session.js';
 import type { Layer } from '../../src/lake/lake.js';
 import { type DraftTable, publishLayer, requireLayer } from '../../src/lake/publish.js';
+import { draftTable } from './draft-table.js';
 import type { World } from './world.js';
 
 /**
@@ -29,16 +30,8 @@ export async function rewriteLayer(
       await engine.run(
         `CREATE OR REPLACE VIEW layer AS SELECT * FROM ${parquetSource(copies.map(({ path }) => path))}`,
       );
-      const draft: DraftTable = { name, columns: [], files: [] };
-      const queries = name === table ? [query].flat() : ['SELECT * FROM layer'];
-      for (const [part, one] of queries.entries()) {
-        const path = join(scratch, `${name}-${part}.parquet`);
-        await writeParquet(engine, one, path);
-        const { columns, rows, ranges } = await describeParquet(engine, path);
-        draft.columns = columns;
-        draft.files.push({ path, rows, ranges });
-      }
-      tables.push(draft);
+      const queries = name === table ? query : 'SELECT * FROM layer';
+      tables.push(await draftTable(engine, scratch, name, queries));
     }
     const { source, parents, rejected, settings, tool } = manifest;
     await publishLayer(lake, {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Config, configSchema } from '../../src/config/schema.js';
 import type { DatabaseTarget } from '../../src/database/target.js';
-import { describeParquet, parquetSource, writeParquet } from '../../src/engine/parquet.js';
+import { parquetSource } from '../../src/engine/parquet.js';
 import { type Engine, openEngine } from '../../src/engine/session.js';
 import type { Layer } from '../../src/lake/lake.js';
 import { openLocalLake } from '../../src/lake/local.js';
@@ -11,6 +11,7 @@ import type { Manifest } from '../../src/lake/manifest.js';
 import { type DraftTable, publishLayer, requireLayer } from '../../src/lake/publish.js';
 import type { StageContext } from '../../src/pipeline/stage.js';
 import type { ProgressEvent } from '../../src/system/progress.js';
+import { draftTable } from './draft-table.js';
 
 export interface StageWorld {
   context: StageContext;
@@ -72,15 +73,7 @@ export async function makeStageWorld(options: StageWorldOptions = {}): Promise<S
     publishBronze: async (batchId, tables, snapshotAt = now) => {
       const drafts: DraftTable[] = [];
       for (const [name, queries] of Object.entries(tables)) {
-        const draft: DraftTable = { name, columns: [], files: [] };
-        for (const [part, query] of [queries].flat().entries()) {
-          const path = join(scratch, `${name}-${part}.parquet`);
-          await writeParquet(engine, query, path);
-          const { columns, rows, ranges } = await describeParquet(engine, path);
-          draft.columns = columns;
-          draft.files.push({ path, rows, ranges });
-        }
-        drafts.push(draft);
+        drafts.push(await draftTable(engine, scratch, name, queries));
       }
       await publishLayer(lake, {
         layer: 'bronze',

@@ -1,11 +1,9 @@
 import { Args, Flags } from '@oclif/core';
-import { stateStyle } from '../../cli/batch-text.js';
+import { renderVerified } from '../../cli/batch-verify-text.js';
 import { ReviewopsCommand } from '../../cli/command.js';
 import type { CommandContext } from '../../cli/context.js';
-import { renderTable } from '../../cli/table.js';
-import { paint, type Terminal } from '../../cli/terminal.js';
+import type { Terminal } from '../../cli/terminal.js';
 import type { VerifyResult } from '../../lake/verify.js';
-import { formatBytes, formatCount, formatSeconds } from '../../system/duration.js';
 import { ExitCode, invalid } from '../../system/errors.js';
 
 interface VerifyBatchesResult {
@@ -57,29 +55,6 @@ export default class BatchVerify extends ReviewopsCommand<VerifyBatchesResult> {
   }
 
   override render({ batches }: VerifyBatchesResult, terminal: Terminal): string {
-    if (batches.length === 0) return 'There is no batch to verify.';
-    const table = renderTable(
-      [
-        { name: 'batch' },
-        { name: 'state' },
-        { name: 'files', align: 'right' },
-        { name: 'size', align: 'right' },
-        { name: 'time', align: 'right' },
-        { name: 'findings', align: 'right' },
-      ],
-      batches.map((batch) => [
-        batch.batchId,
-        paint(terminal, stateStyle(batch.state), batch.state),
-        formatCount(batch.files),
-        formatBytes(batch.bytes),
-        formatSeconds(batch.seconds),
-        formatCount(batch.findings.length),
-      ]),
-      terminal,
-    );
-    const findings = batches
-      .flatMap((batch) => batch.findings)
-      .map(({ key, problem, hint }) => `${key}: ${problem}\n  ${hint}`);
-    return findings.length === 0 ? table : [table, '', ...findings].join('\n');
+    return renderVerified(batches, terminal);
   }
 }

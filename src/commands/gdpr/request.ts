@@ -43,12 +43,11 @@ The id is the idempotency key: recording the same request again changes nothing.
 
   override async execute(context: CommandContext): Promise<GdprRequestResult> {
     const { args, flags } = this.input(GdprRequest);
-    const [{ parseIdentifiers }, { checkRequestId, recordRequest }, { PrivacyJournal }] =
-      await Promise.all([
-        import('../../privacy/identifiers.js'),
-        import('../../privacy/requests.js'),
-        import('../../privacy/journal.js'),
-      ]);
+    const [{ parseIdentifiers }, { checkRequestId }, { takeIn }] = await Promise.all([
+      import('../../privacy/identifiers.js'),
+      import('../../privacy/requests.js'),
+      import('../../privacy/intake.js'),
+    ]);
     const requestId = checkRequestId(args.request);
     const at = flags['received-at'];
     const receivedAt = at === undefined ? context.now() : new Date(at);
@@ -58,17 +57,12 @@ The id is the idempotency key: recording the same request again changes nothing.
       });
     }
     const identifiers = parseIdentifiers(await readIdentifierText(context, flags.file));
-    const { privacy } = await context.config();
-    const { record, created } = await recordRequest(
-      await context.lake(),
-      await keysOf(context),
+    const { home, now } = context;
+    const { weekends } = (await context.config()).privacy;
+    const { record, created } = await takeIn(
+      { lake: await context.lake(), keys: await keysOf(context), home, now, weekends },
       { requestId, identifiers, receivedAt, by: thisProcess().user },
-      { now: context.now, weekends: privacy.weekends },
     );
-    if (created) {
-      const journal = new PrivacyJournal(context.home, context.now);
-      await journal.append({ type: 'request.recorded', requestIds: [requestId] });
-    }
     const { state, dueAt, given } = record;
     return { requestId, created, state, receivedAt: record.receivedAt, dueAt, given };
   }

@@ -2,7 +2,7 @@ import { Args } from '@oclif/core';
 import { ReviewopsCommand } from '../../cli/command.js';
 import type { CommandContext } from '../../cli/context.js';
 import { discoveryWork, keysOf } from '../../cli/gdpr-command.js';
-import type { Verification } from '../../privacy/verify.js';
+import type { Verification } from '../../privacy/verification.js';
 import { ExitCode, refused } from '../../system/errors.js';
 
 interface GdprVerifyResult extends Verification {

@@ -92,6 +92,7 @@ export class Converter {
 
   /** Ends what the engines still do, and closes them. */
   async close(): Promise<void> {
+    // Engines that could not be opened are closed already; whoever needed one was told why.
     const engines = (await this.#opening?.catch(() => undefined)) ?? [];
     await Promise.all(engines.map((engine) => engine.close()));
   }

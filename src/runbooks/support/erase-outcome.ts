@@ -1,5 +1,5 @@
 import type { Certificate } from '../../privacy/certificate.js';
-import type { Verification } from '../../privacy/verify.js';
+import { emptyVerification, type Verification } from '../../privacy/verification.js';
 import type { Finding, JsonObject, Verified } from '../engine/definition.js';
 import { type EraseContext, journalled, plannedObjects, requestsOf, workOf } from './erase.js';
 
@@ -35,18 +35,9 @@ export async function verifyAgain(context: EraseContext): Promise<Finding> {
       };
 }
 
-const nothingRead: Verification = {
-  found: [],
-  mentioned: [],
-  unread: [],
-  limits: [],
-  tablesRead: 0,
-  filesRead: 0,
-};
-
 export function outcomeOf(context: EraseContext): Outcome {
   const read = context.results.verify?.finding?.evidence as unknown as Verification | undefined;
-  const verification = read ?? nothingRead;
+  const verification = read ?? emptyVerification();
   const remaining = plannedObjects(context).flatMap(
     ({ key, versionId, rows, why, action, treatment, retained }) => {
       if (retained !== null) {
