@@ -126,7 +126,9 @@ async function certificatesOf(
   return Promise.all(requestIds.map((requestId) => readCertificate(lake, requestId)));
 }
 
-export function eraseLines(result: EraseResult): string[] {
+/** `command` is what does what a dry run has planned: `gdpr erase DSR-2026-0042`. */
+export function eraseLines(result: EraseResult, command: string): string[] {
+  if (result.requestIds.length === 0) return ['No request is open: there is nobody to erase.'];
   const { database, lake, verified, remaining, pending, forReview, dryRun, planHash, notes } =
     result;
   const lines = [
@@ -135,7 +137,7 @@ export function eraseLines(result: EraseResult): string[] {
     ...notes.map((note) => `- ${note}`),
   ];
   if (dryRun)
-    return [...lines, `Nothing was changed. To do it: reviewops gdpr erase … --plan ${planHash}`];
+    return [...lines, `Nothing was changed. To do it: reviewops ${command} --plan ${planHash}`];
   return [
     ...lines,
     verified ? 'Read again: nothing of the person was found.' : 'Not verified.',

@@ -39,6 +39,8 @@ Asks for the id of the request and the count of the plan. Off a terminal it need
   }
 
   override render(result: EraseResult): string {
-    return eraseLines(result).join('\n');
+    const { argv } = this.input(GdprErase);
+    const which = argv.length === 0 ? '--due' : argv.join(' ');
+    return eraseLines(result, `gdpr erase ${which}`).join('\n');
   }
 }

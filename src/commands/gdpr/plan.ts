@@ -21,6 +21,8 @@ export default class GdprPlan extends ReviewopsCommand<EraseResult> {
   }
 
   override render(result: EraseResult): string {
-    return eraseLines(result).join('\n');
+    const { argv } = this.input(GdprPlan);
+    const which = argv.length === 0 ? '--due' : argv.join(' ');
+    return eraseLines(result, `gdpr erase ${which}`).join('\n');
   }
 }

@@ -23,6 +23,6 @@ export default class GdprReplay extends ReviewopsCommand<EraseResult> {
 
   override render(result: EraseResult): string {
     if (result.requestIds.length === 0) return 'Nobody who was erased is back.';
-    return eraseLines(result).join('\n');
+    return eraseLines(result, 'gdpr replay').join('\n');
   }
 }
