@@ -11,6 +11,7 @@ const libraries = [
   '@aws-sdk/client-secrets-manager',
   '@aws-sdk/client-ssm',
   '@aws-sdk/client-sts',
+  '@duckdb/node-api',
   '@oclif/core',
   'dotenv',
   'ink',
@@ -22,8 +23,8 @@ const libraries = [
   'zod',
 ];
 
-/** Optional parts that are not installed, and what only loads sources. */
-const absent = ['pg-native', 'react-devtools-core', 'typescript'];
+/** Optional parts that are not installed, what only loads sources, and what finds its binary beside itself. */
+const outside = ['pg-native', 'react-devtools-core', 'typescript', '@duckdb/node-bindings'];
 
 const entryName = (library) => library.replace('@', '').replaceAll('/', '-');
 
@@ -93,7 +94,7 @@ async function bundle(root, directory, stampFile) {
     format: 'esm',
     platform: 'node',
     target: 'node20.19',
-    external: absent,
+    external: outside,
     plugins: [entries, english],
     define: {
       // What Node says of itself from version 21 on. Without it pg asks fetch whether this is

@@ -34,7 +34,17 @@ test.each([['config', 'show'], ['runbook', 'list'], ['incident', '--help'], ['in
 
 test('the licences of what is bundled lie beside it', async () => {
   const text = await readFile(new URL('dist/vendor/LICENSES.txt', root), 'utf8');
-  for (const name of ['@oclif/core', 'ejs', 'ink', 'pg-protocol', 'react', 'semver', 'yaml', 'zod'])
+  for (const name of [
+    '@duckdb/node-api',
+    '@oclif/core',
+    'ejs',
+    'ink',
+    'pg-protocol',
+    'react',
+    'semver',
+    'yaml',
+    'zod',
+  ])
     expect(text).toMatch(
       new RegExp(`^${name} \\d+\\.\\d+\\.\\d+ \\(.*(MIT|ISC|Apache-2.0)\\)\n\n.+`, 'm'),
     );
