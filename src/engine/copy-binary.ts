@@ -49,7 +49,12 @@ const column: Record<CopyType, (expression: string) => string> = {
   smallint: (expression) => `CAST(coalesce(CAST(${expression} AS SMALLINT), 0) AS INTEGER)`,
   integer: (expression) => `coalesce(CAST(${expression} AS INTEGER), 0)`,
   boolean: (expression) => `CAST(coalesce(${expression}, false) AS INTEGER)`,
-  timestamptz: (expression) => `coalesce(epoch_us(${expression}) - ${epochOffset}, 0)`,
+  // PostgreSQL's infinities are the least and the greatest number, where the engine's are not.
+  timestamptz: (expression) => `CASE
+    WHEN isfinite(${expression}) THEN epoch_us(${expression}) - ${epochOffset}
+    WHEN ${expression} IS NULL THEN 0
+    WHEN ${expression} = 'infinity' THEN 9223372036854775807
+    ELSE -9223372036854775808 END`,
   'double precision': (expression) => `coalesce(CAST(${expression} AS DOUBLE), 0)`,
 };
 
