@@ -32,11 +32,15 @@ describe('model', () => {
   let world: StageWorld;
   afterEach(() => world.dispose());
 
-  const run = async (score: object = {}) => {
-    world = await makeStageWorld({ settings: { pipeline: { score } } });
-    await world.publishBronze(batchId, bronze);
+  const score = async (settings: object = {}, tables: Partial<typeof bronze> = {}) => {
+    world = await makeStageWorld({ settings: { pipeline: { score: settings } } });
+    await world.publishBronze(batchId, { ...bronze, ...tables });
     await transform(world.context, batchId);
-    const result = await model(world.context, batchId);
+    return model(world.context, batchId);
+  };
+
+  const run = async (settings: object = {}) => {
+    const result = await score(settings);
     return { result, gold: await world.rows<GoldRow>('gold', batchId, 'fact_reviews') };
   };
 
@@ -75,6 +79,33 @@ describe('model', () => {
       expect(row.score).toBeCloseTo(100 * sum, 9);
     }
     expect(result).toMatchObject({ rowsIn: 3, rowsOut: 3, rejected: 0 });
+  });
+
+  it('takes infinite dates for what they are: before or after all others', async () => {
+    await score(
+      {},
+      {
+        review: `SELECT * FROM (VALUES
+          ('R1', 'C1', 'x', 'always', 3, true, 0, TIMESTAMPTZ '-infinity'),
+          ('R2', 'C2', 'x', 'not yet', 3, true, 0, TIMESTAMPTZ 'infinity')
+        ) t(review_id, customer_id, title, body, rating, verified_purchase, helpful_votes, created_at)`,
+        product_reviews: "SELECT unnest(['R1', 'R2']) AS review_id, 'P1' AS product_id",
+        customer:
+          "SELECT 'C1' AS customer_id, TIMESTAMPTZ '-infinity' AS created_at UNION ALL SELECT 'C2', 'infinity'",
+        orders: "SELECT 'O1' AS order_id, 'C9' AS buyer_id",
+      },
+    );
+    const gold = await world.rows<Pick<GoldRow, 'score_freshness' | 'score_buyer'>>(
+      'gold',
+      batchId,
+      'fact_reviews',
+      'review_id',
+      'score_freshness, score_buyer',
+    );
+    expect(gold.map((row) => [row.score_freshness, row.score_buyer])).toEqual([
+      [0, 0.5],
+      [1, 0],
+    ]);
   });
 
   it('reproduces the original formula, sentiment included, as a preset', async () => {

@@ -39,6 +39,9 @@ interface SilverRow {
   reviewed_at: Date | null;
 }
 
+/** Codes of the control characters that no text keeps. */
+const controls = [...Array(32).keys(), 127].filter((code) => ![0, 9, 10, 13].includes(code));
+
 describe('transform', () => {
   let world: StageWorld;
   afterEach(() => world.dispose());
@@ -129,6 +132,24 @@ describe('transform', () => {
       ['x', '😀 ünïcode'],
     ]);
     expect(silver[3]?.text_length).toBe(9);
+  });
+
+  it('removes every control character but tab and line ends, and no backslash', async () => {
+    const { silver } = await run(
+      `('R0', 'C1', 'x', 'C:\\u0041\\bin\\f', 5, NULL, NULL, NULL), ` +
+        `('R1', 'C1', 'x', 'a' || chr(9) || 'b' || chr(10) || 'c' || chr(13) || 'd', 5, NULL, NULL, NULL), ` +
+        controls
+          .map(
+            (code) => `('R2-${code}', 'C1', 'x', 'a' || chr(${code}) || 'é', 5, NULL, NULL, NULL)`,
+          )
+          .join(', '),
+      {
+        product_reviews: `SELECT unnest(['R0', 'R1', ${controls.map((code) => `'R2-${code}'`).join(', ')}]) AS review_id, 'P1' AS product_id`,
+      },
+    );
+    const bodies = silver.map(({ body }) => body);
+    expect(bodies.slice(0, 2)).toEqual(['C:\\u0041\\bin\\f', 'a\tb\nc\rd']);
+    expect(bodies.slice(2)).toEqual(controls.map(() => 'aé'));
   });
 
   it('joins product, category, first image and orders', async () => {

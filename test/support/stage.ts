@@ -26,7 +26,13 @@ export interface StageWorld {
     snapshotAt?: Date,
   ): Promise<void>;
   /** Rows of a published table. */
-  rows<Row>(layer: Layer, batchId: string, table: string, order?: string): Promise<Row[]>;
+  rows<Row>(
+    layer: Layer,
+    batchId: string,
+    table: string,
+    order?: string,
+    columns?: string,
+  ): Promise<Row[]>;
   manifest(layer: Layer, batchId: string): Promise<Manifest>;
   dispose(): Promise<void>;
 }
@@ -93,14 +99,14 @@ export async function makeStageWorld(options: StageWorldOptions = {}): Promise<S
         now,
       });
     },
-    rows: async <Row>(layer: Layer, batchId: string, name: string, order = '1') => {
+    rows: async <Row>(layer: Layer, batchId: string, name: string, order = '1', columns = '*') => {
       const { manifest } = await requireLayer(lake, layer, batchId);
       const table = manifest.tables.find((entry) => entry.name === name);
       const copies = await Promise.all(
         (table?.files ?? []).map((file) => lake.fetch(file.key, scratch)),
       );
       const rows = await engine.rows<Row>(
-        `SELECT * FROM ${parquetSource(copies.map(({ path }) => path))} ORDER BY ${order}`,
+        `SELECT ${columns} FROM ${parquetSource(copies.map(({ path }) => path))} ORDER BY ${order}`,
       );
       await Promise.all(copies.map((copy) => copy.dispose()));
       return rows;

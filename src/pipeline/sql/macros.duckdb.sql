@@ -13,8 +13,11 @@ CREATE OR REPLACE MACRO has_text(value, part) AS contains(value, part);
 
 -- Macros are expanded, not called: each mention of a parameter repeats its whole expression. The
 -- steps of clean_text therefore mention theirs once, and only texts that need a step take any.
-CREATE OR REPLACE MACRO has_control(value) AS
-  regexp_matches(value, '[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]');
+-- Holds for some texts without a control character, too. JSON has to escape these, and finding out
+-- takes a quarter of the time of a regular expression.
+CREATE OR REPLACE MACRO may_have_control(value) AS
+  contains(CAST(to_json(value) AS VARCHAR), '\u00')
+  OR contains(value, chr(8)) OR contains(value, chr(12)) OR contains(value, chr(127));
 
 CREATE OR REPLACE MACRO has_outer_space(value) AS
   value = ''
@@ -24,7 +27,7 @@ CREATE OR REPLACE MACRO has_outer_space(value) AS
 
 CREATE OR REPLACE MACRO needs_cleaning(value) AS
   has_text(value, '<') OR has_text(value, '&') OR has_text(value, '[[')
-  OR has_outer_space(value) OR has_control(value);
+  OR has_outer_space(value) OR may_have_control(value);
 
 -- White space, no-break spaces and byte order marks included, at both ends.
 CREATE OR REPLACE MACRO strip(value) AS
@@ -63,7 +66,13 @@ CREATE OR REPLACE MACRO is_blank(value) AS
     ELSE clean_text(value) = ''
   END;
 
+-- Not negative; infinite from a time before all others. Differences of epochs take a tenth of the
+-- time of date_diff, which asks the calendar of a time zone.
 CREATE OR REPLACE MACRO days_between(earlier, later) AS
-  greatest(0.0, date_diff('second', earlier, later) / 86400.0);
+  CASE
+    WHEN isfinite(earlier) THEN greatest(0.0, (epoch_us(later) - epoch_us(earlier)) / 86400e6)
+    WHEN earlier < later THEN CAST('infinity' AS DOUBLE)
+    ELSE 0.0
+  END;
 
 CREATE OR REPLACE MACRO row_json(value) AS CAST(to_json(value) AS VARCHAR);
