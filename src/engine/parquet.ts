@@ -1,5 +1,4 @@
-import { mkdir, readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, stat } from 'node:fs/promises';
 import { type Engine, fileLiteral, literal, quoteName } from './session.js';
 
 /**
@@ -9,8 +8,14 @@ import { type Engine, fileLiteral, literal, quoteName } from './session.js';
 export const parquetSource = (paths: readonly string[], options: readonly string[] = []): string =>
   `read_parquet([${paths.map(fileLiteral).join(', ')}], ${['hive_partitioning = false', ...options].join(', ')})`;
 
+/** `type` is the engine's. */
+export interface ParquetColumn {
+  name: string;
+  type: string;
+}
+
 export interface ParquetDescription {
-  columns: { name: string; type: string }[];
+  columns: ParquetColumn[];
   rows: number;
   bytes: number;
   /** Smallest and largest value of each asked column, as text; null where all values are null. */
@@ -25,38 +30,100 @@ export interface ParquetDescription {
 const compression =
   'COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880, DICTIONARY_SIZE_LIMIT 3000';
 
-/** Writes the rows of a query to one Parquet file. */
-export async function writeParquet(engine: Engine, select: string, path: string): Promise<void> {
-  await engine.run(`COPY (${select}) TO ${literal(path)} (FORMAT parquet, ${compression})`);
+/** Writes the rows of a query to one Parquet file, and tells what it holds. */
+export async function writeParquet(
+  engine: Engine,
+  select: string,
+  path: string,
+  rangeColumns: readonly ParquetColumn[] = [],
+): Promise<ParquetExtent> {
+  const [file] = await writeFiles(engine, select, path, rangeColumns);
+  if (file === undefined) throw new Error(`The query engine wrote no file ${path}.`);
+  return file;
 }
 
 /**
  * Writes the rows of a query to a directory, in files of about `fileSize` (such as `256MB`, of
  * decoded data), so that no later reader has to take the whole table at once.
  *
- * @returns the files' paths, in order; one empty file when the query has no rows
+ * @returns the files in order; one empty file when the query has no rows
  */
 export async function writeParquetParts(
   engine: Engine,
   select: string,
   directory: string,
-  fileSize: string,
-): Promise<string[]> {
+  { fileSize, rangeColumns = [] }: { fileSize: string; rangeColumns?: readonly ParquetColumn[] },
+): Promise<(ParquetExtent & { path: string })[]> {
   await mkdir(directory, { recursive: true });
-  await engine.run(
-    `COPY (${select}) TO ${literal(directory)}
-     (FORMAT parquet, ${compression}, FILE_SIZE_BYTES '${fileSize}', OVERWRITE_OR_IGNORE)`,
+  const files = await writeFiles(
+    engine,
+    select,
+    directory,
+    rangeColumns,
+    `, FILE_SIZE_BYTES '${fileSize}', OVERWRITE_OR_IGNORE`,
   );
-  const names = (await readdir(directory)).filter((name) => name.endsWith('.parquet'));
   const order = new Intl.Collator('en', { numeric: true });
-  return names.sort(order.compare).map((name) => join(directory, name));
+  return files.sort((a, b) => order.compare(a.path, b.path));
 }
 
 /** How much a Parquet file holds, and between which values. */
 export type ParquetExtent = Pick<ParquetDescription, 'rows' | 'bytes' | 'ranges'>;
 
+interface WrittenFile {
+  filename: string;
+  count: number;
+  file_size_bytes: number;
+  /** By quoted name; values as text. */
+  column_statistics: { key: string; value: { key: string; value: string }[] }[];
+}
+
+async function writeFiles(
+  engine: Engine,
+  select: string,
+  path: string,
+  rangeColumns: readonly ParquetColumn[],
+  options = '',
+): Promise<(ParquetExtent & { path: string })[]> {
+  const written = await engine.rows<WrittenFile>(
+    `COPY (${select}) TO ${literal(path)} (FORMAT parquet, ${compression}, RETURN_STATS${options})`,
+  );
+  return Promise.all(
+    written.map(async ({ filename, count, file_size_bytes, column_statistics }) => {
+      const statistics = new Map(column_statistics.map(({ key, value }) => [key, value]));
+      const ranges: ParquetExtent['ranges'] = {};
+      const untold: string[] = [];
+      for (const { name, type } of rangeColumns) {
+        const range = toldRange(type, statistics.get(quoteName(name)));
+        if (range === undefined) untold.push(name);
+        else ranges[name] = range;
+      }
+      if (untold.length > 0) {
+        Object.assign(ranges, (await measureParquet(engine, filename, untold)).ranges);
+      }
+      return { path: filename, rows: count, bytes: file_size_bytes, ranges };
+    }),
+  );
+}
+
+/** Types whose smallest and largest values the writer tells in the words of a cast to text. */
+const toldTypes =
+  /^(?:TINYINT|SMALLINT|INTEGER|BIGINT|DECIMAL\(.*\)|VARCHAR|UUID|DATE|TIMESTAMP.*)$/;
+
+/** Undefined when the writer does not tell: it gives up on long texts. */
+function toldRange(
+  type: string,
+  statistics: WrittenFile['column_statistics'][number]['value'] = [],
+): { min: string | null; max: string | null } | undefined {
+  const { min, max, null_count, num_values } = Object.fromEntries(
+    statistics.map(({ key, value }) => [key, value]),
+  );
+  if (num_values !== undefined && null_count === num_values) return { min: null, max: null };
+  if (min === undefined || max === undefined || !toldTypes.test(type)) return undefined;
+  return { min, max };
+}
+
 /** Measures a file that has the columns. */
-export async function measureParquet(
+async function measureParquet(
   engine: Engine,
   path: string,
   rangeColumns: readonly string[],
@@ -79,15 +146,17 @@ export async function measureParquet(
   };
 }
 
+/** The columns that a query has. */
+export const describeQuery = (engine: Engine, select: string): Promise<ParquetColumn[]> =>
+  engine.rows(`SELECT column_name AS name, column_type AS type FROM (DESCRIBE ${select})`);
+
 /** Describes a Parquet file; of the columns asked for, those that it has. */
 export async function describeParquet(
   engine: Engine,
   path: string,
   rangeColumns: readonly string[] = [],
 ): Promise<ParquetDescription> {
-  const columns = await engine.rows<{ name: string; type: string }>(
-    `SELECT column_name AS name, column_type AS type FROM (DESCRIBE SELECT * FROM ${parquetSource([path])})`,
-  );
+  const columns = await describeQuery(engine, `SELECT * FROM ${parquetSource([path])}`);
   const present = rangeColumns.filter((name) => columns.some((column) => column.name === name));
   return { columns, ...(await measureParquet(engine, path, present)) };
 }

@@ -58,9 +58,17 @@ export const fileLiteral = (path: string): string => literal(path.replaceAll(/[[
 /** Quotes an identifier of the engine's SQL. */
 export const quoteName = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
+/** The native library takes a while to load: only commands that need it pay. */
+const loadLibrary = () => import('@duckdb/node-api');
+
+/** Begins to load the engine, for who will open a session soon and waits for something else now. */
+export function loadEngine(): void {
+  // Whoever opens a session is told of a failure.
+  loadLibrary().catch(() => undefined);
+}
+
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  // The native library takes a tenth of a second to load: only commands that need it pay.
-  const { DuckDBInstance: Instance } = await import('@duckdb/node-api');
+  const { DuckDBInstance: Instance } = await loadLibrary();
   throwIfAborted(options.signal);
   const instance = await Instance.create(options.file ?? ':memory:', {
     memory_limit: options.memoryLimit,

@@ -62,9 +62,17 @@ export async function model(context: StageContext, batchId: string): Promise<Sta
       },
       batch_id: batchId,
     });
-    const writer = new TableWriter(engine, 'fact_reviews', 'SELECT * FROM fact_reviews', scratch);
+    const writer = new TableWriter(
+      engine,
+      {
+        name: 'fact_reviews',
+        select: 'SELECT * FROM fact_reviews',
+        rangeColumns: ['review_id', 'product_id'],
+      },
+      scratch,
+    );
     await writer.write();
-    const facts = await writer.finish(['review_id', 'product_id']);
+    const facts = await writer.finish();
     const draft: LayerDraft = {
       layer: 'gold',
       batchId,

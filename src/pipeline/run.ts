@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Config } from '../config/schema.js';
 import type { DatabaseTarget } from '../database/target.js';
+import { loadEngine } from '../engine/session.js';
 import type { Lake } from '../lake/lake.js';
 import { runMetricsKey } from '../lake/layout.js';
 import type { Lease } from '../lake/lease.js';
@@ -146,6 +147,8 @@ class Run {
     const { runId, batchId, log } = this.#parts;
     const logger = log.logger('pipeline');
     logger.info({ batchId, stages: planned }, 'run started');
+    // While the database answers.
+    loadEngine();
     try {
       await this.#recordStart(planned);
       for (const stage of planned) await this.#performStage(stage);

@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config/schema.js';
 import {
-  describeParquet,
+  describeQuery,
   parquetSource,
   writeParquet,
   writeParquetParts,
@@ -115,8 +115,20 @@ async function writePieces(
   files: LayerFiles,
 ): Promise<{ review: DraftTable; rejected: DraftTable }> {
   const { entities } = context.config.source;
-  const review = new TableWriter(engine, 'review', 'SELECT * FROM silver_review', scratch);
-  const rejected = new TableWriter(engine, 'rejected', 'SELECT * FROM silver_rejected', scratch);
+  const review = new TableWriter(
+    engine,
+    {
+      name: 'review',
+      select: 'SELECT * FROM silver_review',
+      rangeColumns: ['review_id', 'product_id'],
+    },
+    scratch,
+  );
+  const rejected = new TableWriter(
+    engine,
+    { name: 'rejected', select: 'SELECT * FROM silver_rejected' },
+    scratch,
+  );
   const settings = {
     rejected_at: context.now().toISOString(),
     original_data: { sql: originalData },
@@ -125,13 +137,20 @@ async function writePieces(
   for (const piece of filesInPieces(table, files, pieceRows)) {
     await declarePieceView(engine, bronze, entities, piece);
     await runSqlFile(engine, 'transform-piece.sql', settings);
-    await review.write();
+    await withJoinsAsWritten(engine, () => review.write());
     await rejected.write();
   }
-  return {
-    review: await review.finish(['review_id', 'product_id']),
-    rejected: await rejected.finish(),
-  };
+  return { review: await review.finish(), rejected: await rejected.finish() };
+}
+
+/**
+ * Of two sides of a join that look alike, the engine may keep the reviews in memory, with all their
+ * texts, and pass the ids by. As silver_review is written, what it keeps is on the right.
+ */
+async function withJoinsAsWritten(engine: Engine, work: () => Promise<void>): Promise<void> {
+  await engine.run("SET disabled_optimizers = 'build_side_probe_side'");
+  await work();
+  await engine.run('RESET disabled_optimizers');
 }
 
 /** A session with the limits of the configuration; what exceeds them goes to scratch files. */
@@ -149,43 +168,49 @@ export class TableWriter {
   readonly #name: string;
   readonly #select: string;
   readonly #directory: string;
-  readonly #paths: string[] = [];
+  readonly #rangeColumns: readonly string[];
+  readonly #files: DraftTable['files'] = [];
+  #columns: DraftTable['columns'] | undefined;
   #times = 0;
 
-  constructor(engine: Engine, name: string, select: string, scratch: string) {
+  /** The files tell between which values of `rangeColumns` they are. */
+  constructor(
+    engine: Engine,
+    table: { name: string; select: string; rangeColumns?: readonly string[] },
+    scratch: string,
+  ) {
     this.#engine = engine;
-    this.#name = name;
-    this.#select = select;
-    this.#directory = join(scratch, 'out', name);
+    this.#name = table.name;
+    this.#select = table.select;
+    this.#rangeColumns = table.rangeColumns ?? [];
+    this.#directory = join(scratch, 'out', table.name);
   }
 
   /** Adds the rows that the query has now. */
   async write(): Promise<void> {
     const directory = join(this.#directory, String(this.#times));
     this.#times += 1;
-    this.#paths.push(
-      ...(await writeParquetParts(this.#engine, this.#select, directory, layerFileSize)),
-    );
+    const written = await writeParquetParts(this.#engine, this.#select, directory, {
+      fileSize: layerFileSize,
+      rangeColumns: await this.#ranged(),
+    });
+    this.#files.push(...written.map(({ path, rows, ranges }) => ({ path, rows, ranges })));
   }
 
   /** The table with all that was written, in one empty file if that is nothing. */
-  async finish(rangeColumns: readonly string[] = []): Promise<DraftTable> {
-    if (this.#paths.length === 0) {
+  async finish(): Promise<DraftTable> {
+    if (this.#files.length === 0) {
       const path = join(this.#directory, 'empty.parquet');
-      await writeParquet(this.#engine, `SELECT * FROM (${this.#select}) WHERE false`, path);
-      this.#paths.push(path);
+      const select = `SELECT * FROM (${this.#select}) WHERE false`;
+      const { rows, ranges } = await writeParquet(this.#engine, select, path, await this.#ranged());
+      this.#files.push({ path, rows, ranges });
     }
-    const described = await Promise.all(
-      this.#paths.map(async (path) => ({
-        path,
-        ...(await describeParquet(this.#engine, path, rangeColumns)),
-      })),
-    );
-    return {
-      name: this.#name,
-      columns: described[0]?.columns ?? [],
-      files: described.map(({ path, rows, ranges }) => ({ path, rows, ranges })),
-    };
+    return { name: this.#name, columns: this.#columns ?? [], files: this.#files };
+  }
+
+  async #ranged(): Promise<DraftTable['columns']> {
+    this.#columns ??= await describeQuery(this.#engine, this.#select);
+    return this.#columns.filter(({ name }) => this.#rangeColumns.includes(name));
   }
 }
 

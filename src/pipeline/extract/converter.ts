@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RowFile } from '../../database/row-file.js';
-import { measureParquet, writeParquet } from '../../engine/parquet.js';
+import { type ParquetColumn, type ParquetExtent, writeParquet } from '../../engine/parquet.js';
 import type { Engine } from '../../engine/session.js';
 import {
   escapes as allEscapes,
@@ -30,8 +30,7 @@ export class Unfit extends Error {
 
 /** Turns chunks of COPY text into Parquet files, one with each engine at a time. */
 export class Converter {
-  readonly #open: () => Promise<Engine[]>;
-  #opening: Promise<Engine[]> | undefined;
+  readonly #engines: Promise<Engine[]>;
   #idle: Engine[] = [];
   readonly #waiting: ((engine: Engine) => void)[] = [];
   readonly #directory: string;
@@ -40,20 +39,22 @@ export class Converter {
   /** Escapes found so far in the texts of a table that has more than most. */
   readonly #escapes = new Map<string, Escapes>();
 
-  /** Chunks are kept in `directory`. */
-  constructor(open: () => Promise<Engine[]>, directory: string) {
-    this.#open = open;
+  /** Takes the engines over, which may still be opening; chunks are kept in `directory`. */
+  constructor(engines: Promise<Engine[]>, directory: string) {
+    this.#engines = engines.then((opened) => {
+      this.#idle = [...opened];
+      return opened;
+    });
+    // Whoever needs an engine is told of a failure.
+    this.#engines.catch(() => undefined);
     this.#directory = directory;
   }
 
   /**
    * A file for a new chunk; a converted one's where there is one: writing over the pages of an
-   * old file costs a third of having new ones made. The engines are opened with the first: loading
-   * them takes a tenth of a second, in which the server goes on with what it was asked for.
+   * old file costs a third of having new ones made.
    */
   openChunk(): RowFile {
-    // Whoever needs an engine is told of a failure.
-    this.#engines().catch(() => undefined);
     const free = this.#freePaths.pop();
     if (free !== undefined) return new RowFile(free);
     this.#paths += 1;
@@ -68,21 +69,20 @@ export class Converter {
   async convert(plan: TablePlan, chunk: RowFile, path: string): Promise<DraftFile> {
     await chunk.finish();
     const source = { path: chunk.path, longestRow: chunk.longest };
-    const file = await this.#withEngine(async (engine) => {
-      await this.#write(engine, plan, source, path);
-      return describe(engine, plan, path);
-    });
+    const { rows, ranges } = await this.#withEngine((engine) =>
+      this.#write(engine, plan, source, path),
+    );
     this.#freePaths.push(chunk.path);
-    if (file.rows !== chunk.rows) throw countMismatch(plan.table.name, chunk.rows, file.rows);
-    return file;
+    if (rows !== chunk.rows) throw countMismatch(plan.table.name, chunk.rows, rows);
+    return { path, rows, ranges };
   }
 
   /** Writes a file of no rows. */
-  empty(plan: TablePlan, path: string): Promise<DraftFile> {
-    return this.#withEngine(async (engine) => {
-      await writeParquet(engine, emptyQuery(plan), path);
-      return describe(engine, plan, path);
-    });
+  async empty(plan: TablePlan, path: string): Promise<DraftFile> {
+    const { rows, ranges } = await this.#withEngine((engine) =>
+      writeParquet(engine, emptyQuery(plan), path, keyOf(plan)),
+    );
+    return { path, rows, ranges };
   }
 
   /** Removes the chunks; the disk need not be told of what it has not been given yet. */
@@ -93,30 +93,27 @@ export class Converter {
   /** Ends what the engines still do, and closes them. */
   async close(): Promise<void> {
     // Engines that could not be opened are closed already; whoever needed one was told why.
-    const engines = (await this.#opening?.catch(() => undefined)) ?? [];
+    const engines = await this.#engines.catch(() => []);
     await Promise.all(engines.map((engine) => engine.close()));
   }
 
-  #engines(): Promise<Engine[]> {
-    this.#opening ??= this.#open().then((engines) => {
-      this.#idle = [...engines];
-      return engines;
-    });
-    return this.#opening;
-  }
-
-  async #write(engine: Engine, plan: TablePlan, source: ChunkSource, path: string): Promise<void> {
+  async #write(
+    engine: Engine,
+    plan: TablePlan,
+    source: ChunkSource,
+    path: string,
+  ): Promise<ParquetExtent> {
     const name = plan.table.name;
     const known = () => this.#escapes.get(name) ?? commonEscapes;
-    const write = () => writeParquet(engine, chunkQuery(plan, source, known()), path);
+    const write = () => writeParquet(engine, chunkQuery(plan, source, known()), path, keyOf(plan));
     try {
       try {
-        await write();
+        return await write();
       } catch (error) {
         if (!errorMessage(error).includes(otherEscapesMarker)) throw error;
         const found = await findEscapes(engine, plan, source);
         this.#escapes.set(name, [...new Set([...known(), ...found])]);
-        await write();
+        return await write();
       }
     } catch (error) {
       throw await explain(error, engine, plan, source);
@@ -124,7 +121,7 @@ export class Converter {
   }
 
   async #withEngine<T>(work: (engine: Engine) => Promise<T>): Promise<T> {
-    await this.#engines();
+    await this.#engines;
     const engine =
       this.#idle.pop() ??
       (await new Promise<Engine>((resolve) => {
@@ -145,10 +142,12 @@ async function findEscapes(engine: Engine, plan: TablePlan, source: ChunkSource)
   return allEscapes.filter((_, index) => row[`escape${index}`] === true);
 }
 
-async function describe(engine: Engine, plan: TablePlan, path: string): Promise<DraftFile> {
-  const { rows, ranges } = await measureParquet(engine, path, plan.table.primaryKey);
-  return { path, rows, ranges };
-}
+const keyOf = ({ table, columns }: TablePlan): ParquetColumn[] =>
+  table.primaryKey.flatMap((key) =>
+    columns
+      .filter(({ name }) => name === key)
+      .map(({ name, mapping }) => ({ name, type: mapping.engineType })),
+  );
 
 /** Tells a value that does not fit its column from any other failure of the engine. */
 async function explain(

@@ -122,31 +122,32 @@ async function cutSnapshot(
   const { config, signal } = context;
   const { schema } = config.source;
   let names: string[] = [];
-  const snapshot = await openSnapshot(
-    target,
-    { settings: config.database, signal },
-    async (client) => {
-      const relations = await listRelations(client, schema);
-      names = selectTables(config, relations, options.tables);
-      return relations
-        .filter(({ name, kind }) => names.includes(name) && lockable.has(kind))
-        .map(({ name }) => ({ schema, name }));
-    },
-  );
+  // The engines open while the server answers.
+  const converter = new Converter(openEngines(config.pipeline, scratch, signal), scratch);
   try {
-    const plans = await planTables(context, snapshot.client, names);
-    context.log.info({ ...snapshot.source, tables: names }, 'snapshot taken');
-    const converter = new Converter(() => openEngines(config.pipeline, scratch, signal), scratch);
+    const snapshot = await openSnapshot(
+      target,
+      { settings: config.database, signal },
+      async (client) => {
+        const relations = await listRelations(client, schema);
+        names = selectTables(config, relations, options.tables);
+        return relations
+          .filter(({ name, kind }) => names.includes(name) && lockable.has(kind))
+          .map(({ name }) => ({ schema, name }));
+      },
+    );
     try {
+      const plans = await planTables(context, snapshot.client, names);
+      context.log.info({ ...snapshot.source, tables: names }, 'snapshot taken');
       const tables = await copyTables({ context, snapshot, converter, scratch, stop }, plans);
       await snapshot.confirm();
       const { server, database, lsn, takenAt } = snapshot.source;
       return { tables, source: { server, database, schema, lsn, snapshotAt: takenAt } };
     } finally {
-      await converter.close();
+      await snapshot.close();
     }
   } finally {
-    await snapshot.close();
+    await converter.close();
   }
 }
 

@@ -87,8 +87,6 @@ class Round {
     const readers = Array.from({ length: Math.min(this.#connections, queue.length) }, () =>
       this.#context.snapshot.openReader('extract'),
     );
-    // All are asked for rows before the first row comes, and with it the load of the engine.
-    await Promise.allSettled(readers);
     await Promise.all(
       readers.map((reader) =>
         this.#work(reader, next).catch((error: unknown) => this.#fail(error)),
