@@ -33,5 +33,6 @@ export function formatBytes(bytes: number): string {
   return `${index === 0 ? value : value.toFixed(value < 10 ? 2 : 1)} ${names[index]}`;
 }
 
-/** `1,234,567`: for people. */
-export const formatCount = (count: number): string => count.toLocaleString('en-US');
+/** `1,234,567`: for people. Without Intl, which takes 10 ms to load. */
+export const formatCount = (count: number): string =>
+  String(Math.round(count)).replace(/\B(?=(?:\d{3})+$)/g, ',');
