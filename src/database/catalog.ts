@@ -19,10 +19,12 @@ export interface CatalogColumn {
   type: PostgresType;
 }
 
-/** A relation that holds rows itself, or (views, foreign tables) can only be read as a whole. */
+/** A relation that holds rows itself, or can only be read as a whole (views, foreign tables). */
 export interface StoredRelation {
   schema: string;
   name: string;
+  /** Whether it is read without the tables that inherit from it. */
+  only: boolean;
   /** Number of 8 kB pages of the heap; 0 where there is none. */
   pages: number;
   /** With its out-of-line values, without indexes. */
@@ -33,11 +35,11 @@ export interface CatalogTable {
   name: string;
   kind: RelationKind;
   columns: CatalogColumn[];
-  /** Columns of the primary key, in its order; empty when there is none. */
+  /** Columns of the primary key, in its order; empty when there is none that holds for all rows. */
   primaryKey: string[];
   /** What the planner believes; undefined when it never counted. */
   estimatedRows: number | undefined;
-  /** The table itself, or the leaves of a partitioned one. */
+  /** The table itself and those that inherit from it, or the leaves of a partitioned one. */
   stored: StoredRelation[];
 }
 
@@ -90,8 +92,11 @@ export async function describeTables(
   return relations.map((relation) => {
     const ours = <Row extends { oid: string }>(rows: Row[]) =>
       rows.filter(({ oid }) => oid === relation.oid);
-    const stored = ours(leaves);
-    const counted = stored.filter(({ estimated_rows }) => estimated_rows !== null);
+    const found = ours(leaves);
+    const stored = found.every(({ readable }) => readable)
+      ? found
+      : [asWhole(schema, relation, found)];
+    const counted = found.filter(({ estimated_rows }) => estimated_rows !== null);
     return {
       name: relation.name,
       kind: kindOf(relation.relkind),
@@ -105,14 +110,16 @@ export async function describeTables(
           modifier: column.modifier,
         },
       })),
-      primaryKey: relation.primary_key,
+      // The key of a table does not bind those that inherit from it.
+      primaryKey: relation.relkind === 'r' && found.length > 1 ? [] : relation.primary_key,
       estimatedRows:
         counted.length === 0
           ? undefined
           : counted.reduce((total, leaf) => total + Number(leaf.estimated_rows), 0),
-      stored: stored.map(({ schema: leafSchema, name, pages, bytes }) => ({
+      stored: stored.map(({ schema: leafSchema, name, only, pages, bytes }) => ({
         schema: leafSchema,
         name,
+        only,
         pages: Number(pages),
         bytes: Number(bytes),
       })),
@@ -173,18 +180,38 @@ const columnsSql = `
   JOIN pg_attribute a ON a.attrelid = r.attrelid AND a.attnum = r.attnum
   ORDER BY r.attrelid, r.attnum`;
 
+/** The right to read a table shows what it is made of, which may not be readable by itself. */
+const asWhole = (schema: string, { oid, name }: RelationRow, leaves: LeafRow[]): LeafRow => ({
+  oid,
+  schema,
+  name,
+  only: false,
+  readable: true,
+  pages: '0',
+  bytes: String(leaves.reduce((total, leaf) => total + Number(leaf.bytes), 0)),
+  estimated_rows: null,
+});
+
 interface LeafRow {
   oid: string;
   schema: string;
   name: string;
+  only: boolean;
+  readable: boolean;
   pages: string;
   bytes: string;
   estimated_rows: number | null;
 }
 
-/** A table is its own only leaf; of a partitioned one, those partitions that hold rows. */
+/**
+ * The leaves of a table are itself and what inherits from it; of a partitioned one, those partitions
+ * that hold rows.
+ */
 const leavesSql = `
   SELECT c.oid::text AS oid, ln.nspname AS schema, l.relname AS name,
+         c.relkind IN ('r', 'p') AS only,
+         l.oid = c.oid OR (has_schema_privilege(ln.oid, 'USAGE')
+                           AND has_any_column_privilege(l.oid, 'SELECT')) AS readable,
          CASE WHEN l.relkind IN ('r', 'm')
               THEN pg_relation_size(l.oid) / current_setting('block_size')::bigint ELSE 0 END AS pages,
          CASE WHEN l.relkind IN ('r', 'm') THEN pg_table_size(l.oid) ELSE 0 END AS bytes,
@@ -192,7 +219,13 @@ const leavesSql = `
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   CROSS JOIN LATERAL (
-    SELECT c.oid AS leaf WHERE c.relkind <> 'p'
+    WITH RECURSIVE heirs AS (
+      SELECT c.oid AS leaf
+      UNION
+      SELECT i.inhrelid FROM heirs JOIN pg_inherits i ON i.inhparent = heirs.leaf
+      WHERE c.relkind = 'r'
+    )
+    SELECT leaf FROM heirs WHERE c.relkind <> 'p'
     UNION ALL
     SELECT relid FROM pg_partition_tree(c.oid) WHERE c.relkind = 'p' AND isleaf
   ) AS part

@@ -23,6 +23,8 @@ export interface SnapshotOptions {
 export interface LockTarget {
   schema: string;
   name: string;
+  /** Whether `LOCK TABLE` takes it; what it refuses (materialized views) is locked by being read. */
+  lockable: boolean;
 }
 
 /** One state of the database that several connections read. */
@@ -77,12 +79,18 @@ export async function openSnapshot(
     await client.execute(sessionSettings);
     const locked = await choose(client);
     await client.execute(begin);
-    if (locked.length > 0) {
-      const names = locked.map(({ schema, name }) => quoteTable(schema, name)).join(', ');
-      await client.execute(`LOCK TABLE ${names} IN ACCESS SHARE MODE`);
+    const named = (lockable: boolean) =>
+      locked
+        .filter((target) => target.lockable === lockable)
+        .map(({ schema, name }) => quoteTable(schema, name));
+    const tables = named(true);
+    if (tables.length > 0) {
+      await client.execute(`LOCK TABLE ${tables.join(', ')} IN ACCESS SHARE MODE`);
     }
     const [row] = await client.query<SnapshotRow>(snapshotSql);
     if (row === undefined) throw new Error('The server gave no snapshot.');
+    // The rows of a refresh are seen by every snapshot: one from now on would mix two states.
+    for (const view of named(false)) await client.execute(`SELECT FROM ${view} LIMIT 0`);
     const { id, ...source } = row;
     return new ExportedSnapshot(target, options, client, id, source);
   } catch (error) {

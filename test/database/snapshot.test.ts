@@ -13,6 +13,7 @@ beforeAll(async () => {
   database = await createTestDatabase({ empty: true });
   client = await database.client();
   await client.execute('CREATE TABLE counted AS SELECT generate_series(1, 10) AS id');
+  await client.execute('CREATE MATERIALIZED VIEW kept AS SELECT id FROM counted');
 });
 
 afterEach(async () => {
@@ -27,7 +28,8 @@ async function take(target: DatabaseTarget = database.target): Promise<Snapshot>
   const settings = configSchema.parse({}).database;
   const signal = new AbortController().signal;
   const snapshot = await openSnapshot(target, { settings, signal }, async () => [
-    { schema: 'public', name: 'counted' },
+    { schema: 'public', name: 'counted', lockable: true },
+    { schema: 'public', name: 'kept', lockable: false },
   ]);
   open.push(snapshot);
   return snapshot;
@@ -76,6 +78,7 @@ describe('openSnapshot', () => {
       'TRUNCATE counted',
       'ALTER TABLE counted ADD x text',
       'DROP TABLE counted',
+      'REFRESH MATERIALIZED VIEW kept',
     ]) {
       await expect(client.execute(change)).rejects.toMatchObject({ code: 'DATABASE_LOCK_TIMEOUT' });
     }

@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../../config/schema.js';
-import { describeTables, listRelations, type RelationKind } from '../../database/catalog.js';
+import { describeTables, listRelations } from '../../database/catalog.js';
 import type { DatabaseClient } from '../../database/client.js';
 import { openSnapshot, type Snapshot } from '../../database/snapshot.js';
 import type { DatabaseTarget } from '../../database/target.js';
@@ -132,8 +132,8 @@ async function cutSnapshot(
         const relations = await listRelations(client, schema);
         names = selectTables(config, relations, options.tables);
         return relations
-          .filter(({ name, kind }) => names.includes(name) && lockable.has(kind))
-          .map(({ name }) => ({ schema, name }));
+          .filter(({ name, kind }) => names.includes(name) && kind !== 'foreign')
+          .map(({ name, kind }) => ({ schema, name, lockable: kind !== 'materialized' }));
       },
     );
     try {
@@ -174,9 +174,6 @@ async function openEngines(
   await Promise.all(engines.map((engine) => engine.close()));
   throw failure.reason;
 }
-
-/** PostgreSQL locks no others; they cannot be altered in a way that mixes two states either. */
-const lockable: ReadonlySet<RelationKind> = new Set(['table', 'partitioned', 'view']);
 
 async function planTables(
   context: StageContext,

@@ -135,8 +135,7 @@ function copySql(plan: TablePlan, relation: StoredRelation, bounds: readonly str
   );
   // An empty text alone on its line is an empty line, which readers of CSV skip.
   if (values.length === 1) values.push('0');
-  const isPlainTable = plan.table.kind === 'table' || plan.table.kind === 'partitioned';
-  const from = `${isPlainTable ? 'ONLY ' : ''}${quoteTable(relation.schema, relation.name)}`;
+  const from = `${relation.only ? 'ONLY ' : ''}${quoteTable(relation.schema, relation.name)}`;
   const where = bounds.length === 0 ? '' : ` WHERE ${bounds.join(' AND ')}`;
   return `COPY (SELECT ${values.join(', ')} FROM ${from}${where}) TO STDOUT (FORMAT text, ENCODING 'UTF8')`;
 }

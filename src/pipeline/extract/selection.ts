@@ -114,7 +114,8 @@ export function omitColumns({ source }: Config, tables: readonly CatalogTable[])
     return {
       ...table,
       columns: table.columns.filter(({ name }) => kept(name)),
-      primaryKey: table.primaryKey.filter(kept),
+      // What is left of a key is none.
+      primaryKey: table.primaryKey.every(kept) ? table.primaryKey : [],
     };
   });
 }
