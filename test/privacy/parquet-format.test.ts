@@ -34,13 +34,16 @@ describe('the Parquet format', () => {
     );
   });
 
-  it.each([1, 2, 6, 7])(
+  it.each([1, 2, 4, 6, 7])(
     'codec %i refuses bytes that are damaged or have another size',
     async (number) => {
       const codec = await codecOf(number);
       const packed = await codec.compress(Buffer.from('a text '.repeat(50)));
       await expect(codec.decompress(packed, 351)).rejects.toThrow(FormatProblem);
+      await expect(codec.decompress(packed, 349)).rejects.toThrow(FormatProblem);
       await expect(codec.decompress(packed.subarray(0, 9), 350)).rejects.toThrow(FormatProblem);
+      await expect(codec.decompress(Buffer.alloc(0), 350)).rejects.toThrow(FormatProblem);
+      expect(await codec.decompress(Buffer.alloc(0), 0)).toHaveLength(0);
     },
   );
 

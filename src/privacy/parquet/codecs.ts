@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import { brotliCompress, brotliDecompress, constants, gunzip, gzip } from 'node:zlib';
-import { lz4Compress, lz4Decompress, snappyCompress, snappyDecompress } from './lz.js';
+import { compressBlock, decompressBlock } from './lz4.js';
 import { FormatProblem } from './thrift.js';
 
 /** How the pages of a column are compressed. */
@@ -34,18 +34,48 @@ async function zstd(): Promise<Codec> {
   };
 }
 
+/** Compiled once, not for each column. */
+let snappyLoaded: Promise<Codec> | undefined;
+
+async function snappy(): Promise<Codec> {
+  const { snappyCompressor, snappyUncompressor } = await import('hysnappy');
+  const [compress, decompress] = [snappyCompressor(), snappyUncompressor()];
+  return {
+    compress: (raw) => Buffer.from(compress(raw).buffer),
+    decompress: (packed, size) => {
+      // The library gives back as many bytes as it is asked for, whatever the block holds.
+      if (snappyLength(packed) !== size) throw new Error('The block has another length.');
+      return Buffer.from(decompress(packed, size).buffer);
+    },
+  };
+}
+
+/** The bytes of a block when decompressed, which stand at its beginning: seven bits a byte. */
+function snappyLength(packed: Buffer): number {
+  let length = 0;
+  for (let index = 0; index < 5; index += 1) {
+    const byte = packed.readUInt8(index);
+    length += (byte & 127) * 2 ** (7 * index);
+    if (byte < 128) break;
+  }
+  return length;
+}
+
 const same: Codec = { compress: (raw) => raw, decompress: (packed) => packed };
 
 const byNumber: Readonly<Record<number, () => Codec | Promise<Codec>>> = {
   0: () => same,
-  1: () => ({ compress: snappyCompress, decompress: snappyDecompress }),
+  1: () => {
+    snappyLoaded ??= snappy();
+    return snappyLoaded;
+  },
   2: () => ({ compress: promisify(gzip), decompress: promisify<Buffer, Buffer>(gunzip) }),
   4: () => ({
     compress: (raw) => promisify(brotliCompress)(raw, brotliParameters),
     decompress: promisify<Buffer, Buffer>(brotliDecompress),
   }),
   6: zstd,
-  7: () => ({ compress: lz4Compress, decompress: lz4Decompress }),
+  7: () => ({ compress: compressBlock, decompress: decompressBlock }),
 };
 
 export const hasCodec = (number: number): boolean => byNumber[number] !== undefined;
@@ -60,6 +90,8 @@ export async function codecOf(number: number): Promise<Codec> {
   return {
     compress,
     decompress: async (packed, size) => {
+      // Of nothing but nulls, some writers store no bytes rather than a block of none.
+      if (packed.length === 0 && size === 0) return packed;
       let raw: Buffer;
       try {
         raw = await decompress(packed, size);

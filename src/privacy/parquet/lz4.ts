@@ -1,12 +1,10 @@
-import { FormatProblem } from './thrift.js';
-
-/** Snappy and LZ4 blocks: literals, and copies of what came up to 64 kB before. */
+/** LZ4 blocks: literals, and copies of what came up to 64 kB before. */
 
 type Emit = (literalFrom: number, literalTo: number, offset: number, length: number) => void;
 
 const hashBits = 14;
 const longestOffset = 65_535;
-/** LZ4 ends with 5 literal bytes, and its last copy begins 12 bytes before the end or earlier. */
+/** A block ends with 5 literal bytes, and its last copy begins 12 bytes before the end or earlier. */
 const lastLiterals = 5;
 const lastStart = 12;
 
@@ -42,72 +40,10 @@ function repeat(out: Buffer, at: number, offset: number, length: number): void {
     for (let index = 0; index < length; index += 1) out[at + index] = out[at + index - offset] ?? 0;
 }
 
-const damaged = () => new FormatProblem('a page of it cannot be decompressed');
+const damaged = () => new Error('The block is damaged.');
 
-export function snappyCompress(raw: Buffer): Buffer {
-  const out = Buffer.allocUnsafe(64 + raw.length + Math.ceil(raw.length / 6));
-  let to = 0;
-  let rest = raw.length;
-  for (; rest > 127; rest = Math.floor(rest / 128)) out[to++] = (rest & 127) | 128;
-  out[to++] = rest;
-  findCopies(raw, (from, end, offset, length) => {
-    const literals = end - from;
-    if (literals > 0) {
-      const tag = literals - 1;
-      if (tag < 60) out[to++] = tag << 2;
-      else {
-        const bytes = tag < 256 ? 1 : tag < 65_536 ? 2 : tag < 16_777_216 ? 3 : 4;
-        out[to++] = (59 + bytes) << 2;
-        to = out.writeUIntLE(tag, to, bytes);
-      }
-      to += raw.copy(out, to, from, end);
-    }
-    for (let left = length; left > 0; ) {
-      const part = Math.min(left, 64);
-      out[to++] = ((part - 1) << 2) | 2;
-      to = out.writeUInt16LE(offset, to);
-      left -= part;
-    }
-  });
-  return out.subarray(0, to);
-}
-
-export function snappyDecompress(packed: Buffer, size: number): Buffer {
-  const out = Buffer.allocUnsafe(size);
-  let at = 0;
-  while ((packed[at++] ?? 0) > 127);
-  let to = 0;
-  while (at < packed.length) {
-    const tag = packed[at++] ?? 0;
-    let length = (tag >> 2) + 1;
-    if ((tag & 3) === 0) {
-      if (length > 60) {
-        const bytes = length - 60;
-        length = packed.readUIntLE(at, bytes) + 1;
-        at += bytes;
-      }
-      if (at + length > packed.length || to + length > size) throw damaged();
-      packed.copy(out, to, at, at + length);
-      at += length;
-    } else {
-      let offset: number;
-      if ((tag & 3) === 1) {
-        length = ((tag >> 2) & 7) + 4;
-        offset = ((tag >> 5) << 8) | packed.readUInt8(at++);
-      } else {
-        const bytes = (tag & 3) === 2 ? 2 : 4;
-        offset = packed.readUIntLE(at, bytes);
-        at += bytes;
-      }
-      repeat(out, to, offset, length);
-    }
-    to += length;
-  }
-  if (to !== size) throw damaged();
-  return out;
-}
-
-export function lz4Compress(raw: Buffer): Buffer {
+/** Compresses bytes to one block. */
+export function compressBlock(raw: Buffer): Buffer {
   const out = Buffer.allocUnsafe(64 + raw.length + Math.ceil(raw.length / 250));
   let to = 0;
   const more = (length: number) => {
@@ -128,7 +64,11 @@ export function lz4Compress(raw: Buffer): Buffer {
   return out.subarray(0, to);
 }
 
-export function lz4Decompress(packed: Buffer, size: number): Buffer {
+/**
+ * @param size the bytes that come out
+ * @throws Error for a block that is damaged, or holds more or fewer bytes
+ */
+export function decompressBlock(packed: Buffer, size: number): Buffer {
   const out = Buffer.allocUnsafe(size);
   let at = 0;
   let to = 0;
