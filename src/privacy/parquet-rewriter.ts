@@ -2,19 +2,19 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { parquetSource } from '../engine/parquet.js';
+import { fileField } from '../engine/parquet-footer.js';
 import type { Engine } from '../engine/session.js';
+import { FormatProblem } from '../engine/thrift.js';
 import { refused } from '../system/errors.js';
 import { compareEdited } from './parquet/compare.js';
 import { type GroupPlan, requireEditable, requireNullable, writeEdited } from './parquet/edit.js';
 import {
   columnField,
   columnOf,
-  fileField,
   groupField,
   type ParquetFile,
   readParquetFile,
 } from './parquet/file.js';
-import { FormatProblem } from './parquet/thrift.js';
 import { mismatch, type Rewrite, rewriteByEngine } from './parquet-engine.js';
 
 export interface Rewritten {

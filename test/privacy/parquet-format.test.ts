@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { FormatProblem, kind, Reader, Struct } from '../../src/engine/thrift.js';
 import { codecOf } from '../../src/privacy/parquet/codecs.js';
 import { bitsOf, decodeRuns, encodeRuns } from '../../src/privacy/parquet/runs.js';
-import { FormatProblem, kind, Reader, Struct } from '../../src/privacy/parquet/thrift.js';
 import { encoding, filterPlain, filterValues, physical } from '../../src/privacy/parquet/values.js';
 
 /** Bytes that repeat, which is what is there to compress, and some that do not. */

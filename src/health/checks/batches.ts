@@ -1,3 +1,4 @@
+import { readRowsAndColumns } from '../../engine/parquet-footer.js';
 import { type BatchProblem, fileIsMissing, isDamage } from '../../lake/batch-state.js';
 import type { BatchDetails } from '../../lake/batches.js';
 import type { Lake, Layer } from '../../lake/lake.js';
@@ -18,7 +19,6 @@ import {
   warning,
 } from '../check.js';
 import type { LakeSurvey } from '../lake-survey.js';
-import { readParquetFooter } from '../parquet-footer.js';
 
 /** What the lake holds: whether the newest batches are whole and fit together. */
 
@@ -218,7 +218,7 @@ async function readFooters(
     signal.throwIfAborted();
     const copy = await lake.fetch(file.key, await scratch());
     try {
-      const found = await readParquetFooter(copy.path);
+      const found = await readRowsAndColumns(copy.path);
       if (found.rows !== file.rows) {
         problems.push(`${file.key} has ${found.rows} rows in place of ${file.rows}`);
       } else if (found.columns.join() !== columns.map(({ name }) => name).join()) {

@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
+import { FormatProblem, kind, Struct } from '../../engine/thrift.js';
 import { type Codec, codecOf } from './codecs.js';
 import { chunkField, columnField, columnOf, type Leaf, placeOf } from './file.js';
 import { closePage, dataHeader, openPage, type PageParts } from './open-page.js';
@@ -7,7 +8,6 @@ import { bodyOf, type Page, pageField, pagesOf, pageType } from './pages.js';
 import { type RowEdit, type Selection, selectRows } from './rows.js';
 import type { Sink } from './sink.js';
 import { GoneValues } from './statistics.js';
-import { FormatProblem, kind, Struct } from './thrift.js';
 import {
   encodeIndices,
   encoding,

@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { brotliCompress, brotliDecompress, constants, gunzip, gzip } from 'node:zlib';
+import { FormatProblem } from '../../engine/thrift.js';
 import { compressBlock, decompressBlock } from './lz4.js';
-import { FormatProblem } from './thrift.js';
 
 /** How the pages of a column are compressed. */
 export interface Codec {

@@ -1,16 +1,10 @@
 import { open, rm } from 'node:fs/promises';
 import { parquetSource } from '../../engine/parquet.js';
+import { fileField } from '../../engine/parquet-footer.js';
 import type { Engine } from '../../engine/session.js';
 import { sumsOf } from '../parquet-engine.js';
 import { type GroupPlan, rawNames, requireEditable, type Taken, writeRaw } from './edit.js';
-import {
-  columnField,
-  columnOf,
-  fileField,
-  groupField,
-  type ParquetFile,
-  readParquetFile,
-} from './file.js';
+import { columnField, columnOf, groupField, type ParquetFile, readParquetFile } from './file.js';
 import { sameBytes } from './sink.js';
 
 /** Of compressed row groups that are compared at once, so that copies of them stay small. */

@@ -1,4 +1,4 @@
-import { FormatProblem } from './thrift.js';
+import { FormatProblem } from '../../engine/thrift.js';
 
 /** Whole numbers as differences, and texts whose lengths or beginnings are. */
 

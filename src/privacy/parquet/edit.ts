@@ -1,24 +1,22 @@
+import { fileField, magic, readAt, schemaField } from '../../engine/parquet-footer.js';
+import { FormatProblem, kind, Reader, type Struct } from '../../engine/thrift.js';
 import { editChunk } from './chunk.js';
 import {
   chunkField,
   columnField,
   columnOf,
-  fileField,
   groupField,
   type Leaf,
   type ParquetFile,
   placeOf,
-  readAt,
-  schemaField,
 } from './file.js';
 import { dataHeader, requireLevels } from './open-page.js';
 import { pagesOf, pageType } from './pages.js';
 import type { RowEdit } from './rows.js';
 import { Sink } from './sink.js';
-import { FormatProblem, kind, Reader, type Struct } from './thrift.js';
 import { encoding as encodings, isKnownEncoding, physical } from './values.js';
 
-const mark = Buffer.from('PAR1');
+const mark = Buffer.from(magic);
 
 /** What becomes of a row group: taken over, left out, or edited in some columns or all. */
 export type GroupPlan = 'take' | 'leave' | (RowEdit & { columns: ReadonlySet<string> | undefined });

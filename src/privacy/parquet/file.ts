@@ -1,18 +1,10 @@
 import type { FileHandle } from 'node:fs/promises';
+import { fileField, readFooter, schemaField } from '../../engine/parquet-footer.js';
+import { FormatProblem, type Struct } from '../../engine/thrift.js';
 import { codecNames, hasCodec } from './codecs.js';
-import { FormatProblem, Reader, type Struct } from './thrift.js';
 import { isKnownEncoding, physical, type ValueType } from './values.js';
 
 /** Ids of the fields of the format's structs, as `parquet.thrift` numbers them. */
-export const fileField = {
-  schema: 2,
-  rows: 3,
-  groups: 4,
-  metadata: 5,
-  createdBy: 6,
-  orders: 7,
-  encryption: 8,
-};
 export const groupField = {
   columns: 1,
   bytes: 2,
@@ -49,18 +41,6 @@ export const columnField = {
   sizes: 16,
   geography: 17,
 };
-export const schemaField = {
-  type: 1,
-  length: 2,
-  repetition: 3,
-  name: 4,
-  children: 5,
-  converted: 6,
-  scale: 7,
-  precision: 8,
-  logical: 10,
-};
-
 /** What a column of values is, as the schema has it. */
 export interface Leaf extends ValueType {
   /** The top-level column it belongs to. */
@@ -83,26 +63,16 @@ export interface ChunkPlace {
   length: number;
 }
 
-const magic = 'PAR1';
-
 /** @throws FormatProblem for what cannot be taken apart: encrypted files, unknown codecs, … */
 export async function readParquetFile(handle: FileHandle): Promise<ParquetFile> {
-  const { size } = await handle.stat();
-  if (size < 12) throw new FormatProblem('it is too short');
-  const tail = await readAt(handle, size - 8, 8);
-  const mark = tail.toString('latin1', 4);
-  if (mark === 'PARE') throw new FormatProblem('it is encrypted');
-  const length = tail.readUInt32LE(0);
-  if (mark !== magic || length > size - 12) throw new FormatProblem('it has no footer');
-  const metadata = new Reader(await readAt(handle, size - 8 - length, length)).struct();
-  if (metadata.has(fileField.encryption)) throw new FormatProblem('it is encrypted');
+  const { bytes, metadata } = await readFooter(handle);
   const leaves = leavesOf(metadata.structs(fileField.schema));
   for (const group of metadata.structs(fileField.groups)) {
     const chunks = group.structs(groupField.columns);
     if (chunks.length !== leaves.length) throw new FormatProblem('its footer is incomplete');
     chunks.forEach(requireReadable);
   }
-  return { handle, bytes: size, metadata, leaves };
+  return { handle, bytes, metadata, leaves };
 }
 
 function requireReadable(chunk: Struct): void {
@@ -169,15 +139,4 @@ export function columnOf(chunk: Struct): Struct {
   const column = chunk.struct(chunkField.metadata);
   if (column === undefined) throw new FormatProblem('its footer is incomplete');
   return column;
-}
-
-/** @throws FormatProblem where the file ends before */
-export async function readAt(handle: FileHandle, at: number, length: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(length);
-  for (let done = 0; done < length; ) {
-    const { bytesRead } = await handle.read(bytes, done, length - done, at + done);
-    if (bytesRead === 0) throw new FormatProblem('it ends too early');
-    done += bytesRead;
-  }
-  return bytes;
 }

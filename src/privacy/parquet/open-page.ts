@@ -1,8 +1,8 @@
+import { FormatProblem, kind, type Struct } from '../../engine/thrift.js';
 import type { Codec } from './codecs.js';
 import type { Leaf } from './file.js';
 import { type Page, pageField, pageType } from './pages.js';
 import { bitsOf, decodeRuns, encodeRuns } from './runs.js';
-import { FormatProblem, kind, type Struct } from './thrift.js';
 import { encoding, withLength } from './values.js';
 
 /** The parts of a page of data. Levels are missing where a column has none. */

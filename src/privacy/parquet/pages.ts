@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
-import { type ChunkPlace, readAt } from './file.js';
-import { FormatProblem, Reader, type Struct } from './thrift.js';
+import { readAt } from '../../engine/parquet-footer.js';
+import { FormatProblem, Reader, type Struct } from '../../engine/thrift.js';
+import type { ChunkPlace } from './file.js';
 
 export const pageField = {
   type: 1,

@@ -1,4 +1,4 @@
-import { FormatProblem } from './thrift.js';
+import { FormatProblem } from '../../engine/thrift.js';
 
 /** Runs and bit-packed groups: levels, indices of a dictionary, and booleans. */
 

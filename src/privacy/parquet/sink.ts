@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { readAt } from './file.js';
+import { readAt } from '../../engine/parquet-footer.js';
 
 const piece = 4 * 2 ** 20;
 

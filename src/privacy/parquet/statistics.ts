@@ -1,5 +1,5 @@
+import type { Struct } from '../../engine/thrift.js';
 import { columnField, type Leaf } from './file.js';
-import type { Struct } from './thrift.js';
 import { physical } from './values.js';
 
 const field = {

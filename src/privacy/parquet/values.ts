@@ -1,6 +1,6 @@
+import { FormatProblem } from '../../engine/thrift.js';
 import { decodeDelta, decodeDeltaLengths, decodeDeltaTexts } from './delta.js';
 import { bitsOf, decodeRuns, encodeRuns } from './runs.js';
-import { FormatProblem } from './thrift.js';
 
 /** Physical types by the numbers of the format. */
 export const physical = {

@@ -201,12 +201,13 @@ export class Reader {
     return length;
   }
 
-  #varint(): bigint {
+  /** A bigint only where it may be beyond 2^49: numbers are several times as fast. */
+  #varint(): number | bigint {
     let small = 0;
     for (let shift = 0; shift < 49; shift += 7) {
       const byte = this.#byte();
       small += (byte & 127) * 2 ** shift;
-      if (byte < 128) return BigInt(small);
+      if (byte < 128) return small;
     }
     let value = BigInt(small);
     for (let shift = 49n; shift < 70n; shift += 7n) {
@@ -219,6 +220,7 @@ export class Reader {
 
   #zigzag(): number | bigint {
     const value = this.#varint();
+    if (typeof value === 'number') return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
     const signed = (value >> 1n) ^ -(value & 1n);
     return Number.isSafeInteger(Number(signed)) ? Number(signed) : signed;
   }

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeParquet, writeParquet } from '../../src/engine/parquet.js';
+import { readRowsAndColumns } from '../../src/engine/parquet-footer.js';
 import { type Engine, openEngine } from '../../src/engine/session.js';
-import { readParquetFooter } from '../../src/health/parquet-footer.js';
 
 let place: string;
 let engine: Engine;
@@ -34,7 +34,7 @@ it.each([
   const path = join(place, `${name}.parquet`);
   await writeParquet(engine, select, path);
   const described = await describeParquet(engine, path);
-  expect(await readParquetFooter(path)).toEqual({
+  expect(await readRowsAndColumns(path)).toEqual({
     rows: described.rows,
     columns: described.columns.map((column) => column.name),
   });
@@ -47,11 +47,11 @@ it('refuses a file wherever it is cut short or overwritten', async () => {
   const broken = join(place, 'broken.parquet');
   for (let length = 0; length < whole.length; length += 7) {
     await writeFile(broken, whole.subarray(0, length));
-    await expect(readParquetFooter(broken), `${length} bytes`).rejects.toThrow(/^it|^the marks/);
+    await expect(readRowsAndColumns(broken), `${length} bytes`).rejects.toThrow(/^it|^the marks/);
   }
   await writeFile(
     broken,
     Buffer.concat([whole.subarray(0, -8), Buffer.from([255, 255, 255, 255]), whole.subarray(-4)]),
   );
-  await expect(readParquetFooter(broken)).rejects.toThrow('impossible length');
+  await expect(readRowsAndColumns(broken)).rejects.toThrow('impossible length');
 });
