@@ -26,6 +26,8 @@ export interface TypeMapping {
   engineExpression(field: string, escapes: Escapes): string;
   /** Whether `engineType` holds the value of a field that was read as VARCHAR and is not null. */
   fits(field: string): string;
+  /** Takes the place of this mapping when values do not fit: slower, or text where absent. */
+  wider?: TypeMapping;
 }
 
 const same = (expression: string): string => expression;
@@ -111,15 +113,28 @@ const text = (copyExpression: TypeMapping['copyExpression']): TypeMapping => ({
 /** What PostgreSQL itself shows; for text, and for what the engine has no equal of. */
 export const textMapping: TypeMapping = text(same);
 
-/** The engine reads a year before Christ, which PostgreSQL marks at the end, as one after. */
-const date: TypeMapping = {
-  engineType: 'DATE',
+/**
+ * PostgreSQL writes the era last; the engine, behind the date. Left where it is, the engine would read
+ * a date before Christ as one after.
+ */
+export const withEra = (field: string): string =>
+  `CASE WHEN suffix(${field}, ' BC')
+    THEN regexp_replace(${field}, '^(\\S+)(.*) BC$', '\\1 (BC)\\2') ELSE ${field} END`;
+
+/** Dates and times of all years that the engine can hold. */
+const ofAnyEra = (engineType: string): TypeMapping => ({
+  engineType,
   readType: 'VARCHAR',
   copyExpression: same,
-  engineExpression: (field) =>
-    `CAST(CASE WHEN suffix(${field}, 'BC') THEN 'before Christ' ELSE ${field} END AS DATE)`,
-  fits: (field) => `NOT suffix(${field}, 'BC') AND TRY_CAST(${field} AS DATE) IS NOT NULL`,
-};
+  engineExpression: (field) => `CAST(${withEra(field)} AS ${engineType})`,
+  fits: (field) => castable(engineType)(withEra(field)),
+});
+
+/** The CSV reader takes times fastest, and refuses those before Christ. */
+const time = (engineType: string): TypeMapping => ({
+  ...plain(engineType),
+  wider: ofAnyEra(engineType),
+});
 
 const blob: TypeMapping = {
   engineType: 'BLOB',
@@ -137,10 +152,10 @@ const builtIn: Record<string, TypeMapping> = {
   int8: plain('BIGINT'),
   float4: plain('FLOAT'),
   float8: plain('DOUBLE'),
-  date,
+  date: ofAnyEra('DATE'),
   time: plain('TIME'),
-  timestamp: plain('TIMESTAMP'),
-  timestamptz: plain('TIMESTAMP WITH TIME ZONE'),
+  timestamp: time('TIMESTAMP'),
+  timestamptz: time('TIMESTAMP WITH TIME ZONE'),
   uuid: plain('UUID'),
   bytea: blob,
   // Sent as it is, it would be padded to its length.

@@ -162,12 +162,20 @@ const cases: Record<string, Case> = {
   date: {
     postgres: 'date',
     parquet: 'DATE',
-    values: same('0001-01-01', '2024-02-29', '9999-12-31', '20000-01-01', 'infinity', '-infinity'),
+    values: [
+      ...same('0001-01-01', '2024-02-29', '9999-12-31', '5874897-12-31', 'infinity', '-infinity'),
+      ["'0044-03-15 BC'", '0044-03-15 (BC)'],
+      ["'4714-11-24 BC'", '4714-11-24 (BC)'],
+    ],
   },
   timestamp: {
     postgres: 'timestamp',
     parquet: 'TIMESTAMP',
-    values: same('0001-01-01 00:00:00', '2024-02-29 23:59:59.999999', 'infinity', '-infinity'),
+    values: [
+      ...same('0001-01-01 00:00:00', '2024-02-29 23:59:59.999999', 'infinity', '-infinity'),
+      ["'0044-03-15 23:59:59.999999 BC'", '0044-03-15 (BC) 23:59:59.999999'],
+      ["'4714-11-24 00:00:00 BC'", '4714-11-24 (BC) 00:00:00'],
+    ],
   },
   timestamptz: {
     postgres: 'timestamptz',
@@ -176,6 +184,7 @@ const cases: Record<string, Case> = {
       ["'2024-06-01 12:00:00.5+05:30'", '2024-06-01 06:30:00.5+00'],
       ["'infinity'", 'infinity'],
       ["'12024-01-01 00:00:00+00'", '12024-01-01 00:00:00+00'],
+      ["'4714-11-24 00:00:00.000001+00 BC'", '4714-11-24 (BC) 00:00:00.000001+00'],
     ],
   },
   time: {
@@ -268,13 +277,13 @@ describe('types', () => {
       CREATE TABLE amazon.odd (id integer PRIMARY KEY, price numeric(12,2), born date,
         seen timestamptz, latest timestamp, plain numeric, wide numeric(50,5), fine numeric(4,1));
       INSERT INTO amazon.odd VALUES
-        (1, 'NaN', '0044-03-15 BC', '4714-11-24 00:00:00+00 BC', '294276-12-31', 'NaN', 1.5, 1.5),
-        (2, 1.25, '2024-01-01', '2024-01-01 00:00:00+00', NULL, 'Infinity', NULL, NULL)`);
+        (1, 'NaN', '0044-03-15 BC', '294276-12-31 00:00:00+00', '294276-12-31', 'NaN', 1.5, 1.5),
+        (2, 1.25, '2024-01-01', '0001-01-01 00:00:00+00 BC', NULL, 'Infinity', NULL, NULL)`);
     const { world, columns, rows } = await extractTable('odd');
     expect(columns).toEqual({
       id: 'INTEGER',
       price: 'VARCHAR',
-      born: 'VARCHAR',
+      born: 'DATE',
       seen: 'VARCHAR',
       latest: 'VARCHAR',
       plain: 'VARCHAR',
@@ -285,8 +294,8 @@ describe('types', () => {
       {
         id: '1',
         price: 'NaN',
-        born: '0044-03-15 BC',
-        seen: '4714-11-24 00:00:00+00 BC',
+        born: '0044-03-15 (BC)',
+        seen: '294276-12-31 00:00:00+00',
         latest: '294276-12-31 00:00:00',
         plain: 'NaN',
         wide: '1.50000',
@@ -296,7 +305,7 @@ describe('types', () => {
         id: '2',
         price: '1.25',
         born: '2024-01-01',
-        seen: '2024-01-01 00:00:00+00',
+        seen: '0001-01-01 00:00:00+00 BC',
         latest: null,
         plain: 'Infinity',
         wide: null,
@@ -304,10 +313,11 @@ describe('types', () => {
       },
     ]);
     const said = warnings(world).join('\n');
-    for (const name of ['price', 'born', 'seen', 'latest', 'plain', 'wide']) {
+    for (const name of ['price', 'seen', 'latest', 'plain', 'wide']) {
       expect(said).toContain(`"${name}"`);
     }
     expect(said).not.toContain('"fine"');
+    expect(said).not.toContain('"born"');
   });
 
   it('gives a table without rows its columns, and unbounded numerics without values a type', async () => {

@@ -15,7 +15,7 @@ import { parseSize } from '../../system/size.js';
 import { publishFenced } from '../fence.js';
 import type { StageContext, StageResult } from '../stage.js';
 import { Converter } from './converter.js';
-import { asText, planTable, type TablePlan } from './plan.js';
+import { planTable, type TablePlan, widen } from './plan.js';
 import { copyRound } from './round.js';
 import { checkColumns, omitColumns, selectTables } from './selection.js';
 
@@ -219,8 +219,8 @@ interface CopyWork {
 }
 
 /**
- * Copies all tables; those with a value that its column's type cannot hold (NaN in a decimal, a
- * year before Christ) once more, with that column as text, from the same snapshot.
+ * Copies all tables; those with a value that its column's type cannot hold (NaN in a decimal, the
+ * year 294276) once more, with that column as text, from the same snapshot.
  */
 async function copyTables(work: CopyWork, plans: readonly TablePlan[]): Promise<DraftTable[]> {
   const { context, snapshot, converter, scratch, stop } = work;
@@ -236,10 +236,13 @@ async function copyTables(work: CopyWork, plans: readonly TablePlan[]): Promise<
     );
     for (const table of copied.tables) done.set(table.name, table);
     open = [...copied.unfit].map(([plan, columns]) => {
-      for (const { name, typeName } of plan.columns) {
-        if (columns.includes(name)) warnKeptAsText(context, plan.table.name, name, typeName);
+      const wider = widen(plan, columns);
+      for (const { name, typeName, mapping } of wider.columns) {
+        if (columns.includes(name) && mapping === textMapping) {
+          warnKeptAsText(context, plan.table.name, name, typeName);
+        }
       }
-      return asText(plan, columns);
+      return wider;
     });
   }
   await converter.removeChunks();

@@ -81,11 +81,13 @@ async function measureNumerics(
   return measured;
 }
 
-/** The same plan with the named columns as text. */
-export const asText = (plan: TablePlan, names: readonly string[]): TablePlan => ({
+/** The same plan with wider types for the named columns, in the end text. */
+export const widen = (plan: TablePlan, names: readonly string[]): TablePlan => ({
   ...plan,
   columns: plan.columns.map((column) =>
-    names.includes(column.name) ? { ...column, mapping: textMapping } : column,
+    names.includes(column.name)
+      ? { ...column, mapping: column.mapping.wider ?? textMapping }
+      : column,
   ),
 });
 
