@@ -22,7 +22,7 @@ const record = z.strictObject({
   body: z.string().min(1),
   imageUrl: z.string().nullable(),
   verifiedPurchase: z.boolean().nullable(),
-  helpfulVotes: z.int().min(0).nullable(),
+  helpfulVotes: z.int().nullable(),
   reviewedAt: z.iso.datetime().nullable().describe('UTC.'),
   score: z.number().min(0).max(100),
   reviews: z.int().min(1).describe('Published reviews of the product.'),

@@ -1,6 +1,7 @@
 import type { Config } from '../config/schema.js';
 import { parquetSource } from '../engine/parquet.js';
 import { type Engine, quoteName } from '../engine/session.js';
+import { withEra } from '../engine/types.js';
 import type { Manifest, ManifestTable } from '../lake/manifest.js';
 import { failed } from '../system/errors.js';
 
@@ -27,17 +28,42 @@ const shape = {
   order: { order_id: 'VARCHAR', customer_id: 'VARCHAR' },
 } as const satisfies Record<EntityName, Record<string, string>>;
 
+/**
+ * Types of the source whose every value the shape's type holds; of the others, a view also tells the
+ * value that it could not take over, in the source's words, as `unread_` and the column's name.
+ */
+const readable: Record<'DOUBLE' | 'BOOLEAN' | 'INTEGER' | 'TIMESTAMP WITH TIME ZONE', RegExp> = {
+  DOUBLE: /^(?:TINYINT|SMALLINT|INTEGER|BIGINT|FLOAT|DOUBLE|DECIMAL\(.*\))$/,
+  BOOLEAN: /^(?:BOOLEAN|TINYINT|SMALLINT|INTEGER|BIGINT)$/,
+  INTEGER: /^(?:TINYINT|SMALLINT|INTEGER)$/,
+  'TIMESTAMP WITH TIME ZONE': /^TIMESTAMP(?: WITH TIME ZONE)?$/,
+};
+
+/** Entities of which one row each is joined, and the id they are joined by. */
+const joinedBy = {
+  product: 'product_id',
+  category: 'category_id',
+  customer: 'customer_id',
+} as const satisfies Partial<Record<EntityName, string>>;
+
 /** Without these there is nothing to score; the others may be missing from a batch. */
 const required: readonly EntityName[] = ['review', 'reviewProduct'];
 
 const viewName = (entity: EntityName): string =>
   `source_${entity.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
 
+export interface DeclaredSources {
+  /** Entities that the batch does not hold (their views are empty). */
+  absent: EntityName[];
+  /** Tables with several rows of one id, of which the first in the order of their values counts. */
+  repeated: { table: string; rows: number }[];
+}
+
 /**
  * Declares the `source_*` views over the bronze files: the names and types the stages work with,
- * whatever the source calls them. `filesOf` gives the local paths of a table's files.
+ * whatever the source calls them. `filesOf` gives the local paths of a table's files. Needs the
+ * macros of `declareMacros`.
  *
- * @returns names of the entities that the batch does not hold (their views are empty)
  * @throws TABLE_NOT_IN_BATCH, COLUMN_NOT_IN_BATCH
  */
 export async function declareSourceViews(
@@ -45,8 +71,9 @@ export async function declareSourceViews(
   bronze: Manifest,
   entities: Entities,
   filesOf: (table: ManifestTable) => string[],
-): Promise<EntityName[]> {
+): Promise<DeclaredSources> {
   const absent: EntityName[] = [];
+  const repeated: DeclaredSources['repeated'] = [];
   for (const entity of Object.keys(shape) as EntityName[]) {
     const mapping: Record<string, string | null> = entities[entity];
     const table = bronze.tables.find(({ name }) => name === mapping.table);
@@ -54,11 +81,43 @@ export async function declareSourceViews(
       if (required.includes(entity)) throw missingTable(bronze, entity, mapping.table ?? '');
       absent.push(entity);
     }
+    const query = select(entity, mapping, bronze, table, filesOf);
+    const id = entity in joinedBy ? joinedBy[entity as keyof typeof joinedBy] : undefined;
+    const one = id === undefined || table === undefined || isKeyed(table, mapping, [id]);
+    if (!one) {
+      const [counted] = await engine.rows<{ rows: number }>(
+        `SELECT count(${id}) - count(DISTINCT ${id}) AS rows FROM (${query})`,
+      );
+      const rows = counted?.rows ?? 0;
+      if (rows > 0) repeated.push({ table: table.name, rows });
+    }
     await engine.run(
-      `CREATE VIEW ${viewName(entity)} AS ${select(entity, mapping, bronze, table, filesOf)}`,
+      `CREATE VIEW ${viewName(entity)} AS ${one ? query : `SELECT DISTINCT ON (${id}) * FROM (${query}) ORDER BY ALL`}`,
     );
   }
-  return absent;
+  return { absent, repeated };
+}
+
+/** Whether the source lets no link of a review to a product come twice. */
+export function areLinksUnique(bronze: Manifest, { reviewProduct }: Entities): boolean {
+  const table = bronze.tables.find(({ name }) => name === reviewProduct.table);
+  return table !== undefined && isKeyed(table, reviewProduct, ['review_id', 'product_id']);
+}
+
+/**
+ * Whether no two rows of the table have the same ids: they hold its primary key, which is what the
+ * files of bronze have ranges of.
+ */
+function isKeyed(
+  table: ManifestTable,
+  mapping: Record<string, string | null>,
+  ids: readonly string[],
+): boolean {
+  const columns = ids.map((id) => mapping[id]);
+  return table.files.every(({ ranges }) => {
+    const key = Object.keys(ranges);
+    return key.length > 0 && key.every((column) => columns.includes(column));
+  });
 }
 
 /**
@@ -86,13 +145,20 @@ function select(
   filesOf: (table: ManifestTable) => string[],
 ): string {
   const files = table === undefined ? [] : filesOf(table);
-  const columns = Object.entries(shape[entity]).map(([name, type]) => {
+  const columns = Object.entries(shape[entity]).flatMap(([name, type]) => {
     const column = mapping[name] ?? null;
-    if (column === null || table === undefined) return `CAST(NULL AS ${type}) AS ${name}`;
-    if (!table.columns.some((present) => present.name === column)) {
+    const present = table?.columns.find((candidate) => candidate.name === column);
+    if (column !== null && table !== undefined && present === undefined) {
       throw missingColumn(bronze, table, entity, name, column);
     }
-    return `${cast(quoteName(column), type)} AS ${name}`;
+    const read =
+      present === undefined
+        ? { value: `CAST(NULL AS ${type})`, unread: 'CAST(NULL AS VARCHAR)' }
+        : readColumn(quoteName(present.name), present.type, type);
+    const value = `${read.value} AS ${name}`;
+    return entity === 'review' && type !== 'VARCHAR'
+      ? [value, `${read.unread} AS unread_${name}`]
+      : [value];
   });
   // Where a row stands in its source decides which of two with the same id came first.
   const position =
@@ -108,9 +174,36 @@ function select(
   return `SELECT ${[...columns, ...position].join(', ')}${from}`;
 }
 
-/** A value the type cannot hold becomes null, for the rules to judge; text needs no attempt. */
-const cast = (column: string, type: string): string =>
-  type === 'VARCHAR' ? `CAST(${column} AS VARCHAR)` : `TRY_CAST(${column} AS ${type})`;
+/**
+ * The value of a column in the shape's type, null where that cannot hold it; and then, unless the source
+ * wrote a text for "nothing", the value that it could not hold.
+ */
+function readColumn(
+  column: string,
+  from: string,
+  type: keyof typeof readable | 'VARCHAR',
+): { value: string; unread: string } {
+  const text = `CAST(${column} AS VARCHAR)`;
+  const unread = 'CAST(NULL AS VARCHAR)';
+  if (type === 'VARCHAR') return { value: text, unread };
+  if (type === 'DOUBLE' && from.startsWith('DECIMAL')) {
+    // Made a DOUBLE, here or in JSON, a decimal just below 5 would be 5.
+    const unlike = `${column} <> trunc(${column})`;
+    return { value: column, unread: `CASE WHEN ${unlike} THEN ${text} END` };
+  }
+  const isTimeText = type === 'TIMESTAMP WITH TIME ZONE' && from === 'VARCHAR';
+  const value = `TRY_CAST(${isTimeText ? withEra(column) : column} AS ${type})`;
+  if (readable[type].test(from)) return { value, unread };
+  // The engine rounds to an integer in silence.
+  const isLost =
+    type === 'INTEGER'
+      ? `coalesce(CAST(${value} AS DOUBLE) <> TRY_CAST(${column} AS DOUBLE), true)`
+      : `${value} IS NULL`;
+  return {
+    value,
+    unread: `CASE WHEN ${column} IS NOT NULL AND ${isLost} AND NOT is_placeholder(strip(${text})) THEN ${text} END`,
+  };
+}
 
 const missingTable = (bronze: Manifest, entity: EntityName, table: string) =>
   failed(

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DatabaseClient, withClient } from '../database/client.js';
-import { copyIn, copyToFile } from '../database/copy.js';
-import { quoteIdentifier, quoteTable } from '../database/identifiers.js';
+import { copyIn } from '../database/copy.js';
+import { quoteTable } from '../database/identifiers.js';
 import { requireSchema } from '../database/migrate.js';
 import {
   buildPartitionIndexes,
@@ -11,8 +11,8 @@ import {
   replacePartitions,
 } from '../database/partition.js';
 import { type CopyPiece, copyHeader, copyTrailer } from '../engine/copy-binary.js';
-import { parquetSource, writeParquet } from '../engine/parquet.js';
-import { type Engine, fileLiteral } from '../engine/session.js';
+import { parquetSource } from '../engine/parquet.js';
+import type { Engine } from '../engine/session.js';
 import type { ManifestTable, PublishedLayer } from '../lake/manifest.js';
 import { requireLayer } from '../lake/publish.js';
 import { loadLock } from '../privacy/database-eraser.js';
@@ -20,6 +20,7 @@ import { failed } from '../system/errors.js';
 import { batchColumns, factColumns, factType } from './fact-columns.js';
 import { suppressOwners } from './fence.js';
 import { fetchLayerFiles, filesInPieces, rowsInMemory } from './layer-files.js';
+import { countMismatch, pickOwners, readOwners } from './owners.js';
 import type { StageContext, StageResult } from './stage.js';
 import { openStageEngine } from './transform.js';
 
@@ -112,39 +113,6 @@ function factTable(gold: PublishedLayer): ManifestTable {
   throw failed('GOLD_INCOMPLETE', `Gold of batch ${batchId} lacks the table fact_reviews.`, {
     hint: `Run \`reviewops pipeline run --batch-id ${batchId} --from model\`.`,
   });
-}
-
-/**
- * Leaves `review_owner(review_id, customer_id)` in the engine, as the source has it now: a view of a
- * file, since the ids of all reviews may not fit in memory.
- */
-async function readOwners(
-  client: DatabaseClient,
-  engine: Engine,
-  context: StageContext,
-  scratch: string,
-): Promise<void> {
-  const { schema, entities } = context.config.source;
-  const { table, review_id, customer_id } = entities.review;
-  const sent = join(scratch, 'owners.csv');
-  const kept = join(scratch, 'owners.parquet');
-  await copyToFile(
-    client,
-    // As text, ids that are padded to a length come without the padding, as in the lake.
-    `COPY (SELECT ${quoteIdentifier(review_id)}::text, ${quoteIdentifier(customer_id)}::text
-           FROM ${quoteTable(schema, table)} WHERE ${quoteIdentifier(review_id)} IS NOT NULL)
-     TO STDOUT (FORMAT csv)`,
-    sent,
-  );
-  await writeParquet(
-    engine,
-    `SELECT * FROM read_csv(${fileLiteral(sent)},
-       header = false, auto_detect = false, delim = ',', quote = '"', escape = '"', new_line = '\\n',
-       nullstr = '', allow_quoted_nulls = false, columns = {'review_id': 'VARCHAR', 'customer_id': 'VARCHAR'})`,
-    kept,
-  );
-  await rm(sent);
-  await engine.run(`CREATE VIEW review_owner AS SELECT * FROM ${parquetSource([kept])}`);
 }
 
 interface LoadWork {
@@ -260,29 +228,24 @@ async function sendFiles(
     await rows.return?.(undefined);
   }
   if (taken === made) return { rows: taken, bytes };
-  throw failed(
-    'LOAD_COUNT_MISMATCH',
-    `The database took ${taken} of ${made} rows that were sent to it.`,
-    { hint: 'Nothing was published. Run it again; if it happens twice, report it as a bug.' },
-  );
+  throw countMismatch(`${made} rows were sent to the database`, taken);
 }
 
 /**
  * The rows to publish, a piece of the gold files after the other. The owners of each are picked out
  * first: joined with all of them, rows would go to disk with their texts for want of memory.
  */
-async function* factRows({ engine }: LoadWork, pieces: string[][]): AsyncIterable<CopyPiece> {
+async function* factRows(
+  { engine, context }: LoadWork,
+  pieces: string[][],
+): AsyncIterable<CopyPiece> {
   const fields = factColumns.map((name) => ({
     expression: name === 'customer_id' ? 'owner.customer_id' : `fact.${name}`,
     type: factType(name),
   }));
   for (const paths of pieces) {
     const files = parquetSource(paths);
-    await engine.run(
-      `CREATE OR REPLACE TABLE piece_owner AS
-       SELECT DISTINCT ON (review_id) review_id, customer_id FROM review_owner
-       WHERE review_id IN (SELECT review_id FROM ${files})`,
-    );
+    await pickOwners(engine, context, files);
     yield* engine.copyRows(
       fields,
       `${files} AS fact

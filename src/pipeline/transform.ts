@@ -12,7 +12,7 @@ import { manifestKey } from '../lake/layout.js';
 import type { Manifest, ManifestTable } from '../lake/manifest.js';
 import { type DraftTable, requireLayer } from '../lake/publish.js';
 import { publishFenced } from './fence.js';
-import { declarePieceView, declareSourceViews } from './harmonise.js';
+import { areLinksUnique, declarePieceView, declareSourceViews } from './harmonise.js';
 import { fetchLayerFiles, filesInPieces, type LayerFiles, rowsInMemory } from './layer-files.js';
 import { pseudonymKeyId } from './pseudonym.js';
 import { declareMacros, runSqlFile } from './sql.js';
@@ -24,11 +24,14 @@ import type { StageContext, StageResult } from './stage.js';
  */
 const layerFileSize = '64MB';
 
+/** A value as the source wrote it, if it could not be read. */
+const original = (name: string): string =>
+  `'${name}': coalesce(to_json(unread_${name}), to_json(${name}))`;
+
 /** What a rejected row keeps of its source: all of it, with the pseudonym for the customer. */
 const originalData = `row_json({
   'review_id': review_id, 'buyer_id': pseudonym(customer_id), 'title': title, 'description': body,
-  'rating': rating, 'verified_purchase': verified_purchase, 'helpful_votes': helpful_votes,
-  'created_at': created_at})`;
+  ${['rating', 'verified_purchase', 'helpful_votes', 'created_at'].map(original).join(', ')}})`;
 
 /**
  * Bronze to silver: applies the quality rules, cleans, joins, and replaces customer ids by
@@ -52,7 +55,7 @@ export async function transform(
   const engine = await openStageEngine(context, scratch);
   try {
     await declareMacros(engine, context.pseudonymKey);
-    const absent = await declareSourceViews(
+    const { absent, repeated } = await declareSourceViews(
       engine,
       bronze.manifest,
       context.config.source.entities,
@@ -63,6 +66,13 @@ export async function transform(
       context.report({
         type: 'warning',
         message: `Batch ${batchId} holds no table for ${absent.join(', ')}; they count as empty.`,
+      });
+    }
+    for (const { table, rows } of repeated) {
+      context.log.warn({ batchId, table, rows }, 'ids come more than once');
+      context.report({
+        type: 'warning',
+        message: `Table "${table}" has ${rows} rows with an id that another row has; of each id, one row counts: the first in the order of its values.`,
       });
     }
     const rowsIn = reviewTable(bronze.manifest, context.config).rows;
@@ -132,6 +142,7 @@ async function writePieces(
   const settings = {
     rejected_at: context.now().toISOString(),
     original_data: { sql: originalData },
+    distinct_links: { sql: areLinksUnique(bronze, entities) ? '' : 'DISTINCT' },
   };
   const table = reviewTable(bronze, context.config);
   for (const piece of filesInPieces(table, files, pieceRows)) {

@@ -41,6 +41,11 @@ const advice: Record<string, string> = {
   rating_out_of_range: 'ratings are not 1 to 5: has the source changed its scale?',
   body_blank:
     'texts are empty: check source.entities.review.body, and whether the source cuts texts',
+  verified_purchase_invalid:
+    'the flag is no yes or no: check source.entities.review.verified_purchase',
+  helpful_votes_invalid:
+    'votes are no whole numbers, or too large: check source.entities.review.helpful_votes',
+  created_at_invalid: 'times cannot be read: check source.entities.review.created_at',
   product_unknown:
     'reviews are linked to no product: the table of links is empty, late, or not extracted',
 };

@@ -135,6 +135,43 @@ describe('load', () => {
     }
   });
 
+  it('names the author of the review that was kept, where the source has an id several times', async () => {
+    await client.execute(
+      `CREATE VIEW amazon.repeating AS
+       SELECT review_id, unnest(ARRAY['A' || right(review_id, 1), customer_id, 'D1']) AS customer_id FROM amazon.review
+       UNION ALL SELECT 'R100', NULL UNION ALL SELECT 'R100', 'C1'`,
+    );
+    const repeating = await makeStageWorld({
+      database: database.target,
+      settings: { source: { entities: { review: { table: 'repeating' } } } },
+    });
+    try {
+      const { review, ...others } = bronze;
+      await repeating.publishBronze(batches[0], {
+        ...others,
+        repeating: `${review} UNION ALL SELECT 'R100', NULL, 'x', 'nobody wrote it', 5, true, -3, NULL`,
+        product_reviews: `${others.product_reviews} UNION ALL SELECT 'R100', 'P1'`,
+      });
+      await transform(repeating.context, batches[0]);
+      await model(repeating.context, batches[0]);
+      const result = await load(repeating.context, batches[0], { unlessNewer: false });
+      expect(result).toMatchObject({ rowsIn: 101, rowsOut: 101, rejected: 0 });
+      const facts = await client.query<{ review_id: string; customer_id: string | null }>(
+        'SELECT review_id, customer_id FROM amazon.fact_reviews',
+      );
+      expect(new Map(facts.map((row) => [row.review_id, row.customer_id]))).toEqual(
+        new Map([
+          ...Array.from({ length: 100 }, (_, i): [string, string] => [`R${i}`, `C${i % 3}`]),
+          ['R100', null],
+        ]),
+      );
+      expect(await count('helpful_votes = -3 AND score_votes = 0')).toBe(1);
+    } finally {
+      await repeating.dispose();
+      await client.execute('DROP VIEW amazon.repeating');
+    }
+  });
+
   it('lets the documented erasure statements run as they are written', async () => {
     await makeGold(batches[0]);
     await load(world.context, batches[0], { unlessNewer: false });

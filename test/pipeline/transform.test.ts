@@ -101,6 +101,97 @@ describe('transform', () => {
     });
   });
 
+  it('rejects values that would be altered, keeps them as they were, and takes texts that say nothing', async () => {
+    const { result, silver, rejected } = await run(
+      `('R1', 'C1', 'x', 'b', '5', 'Y', '-7', '0044-03-15 12:00:00.5+00 BC'),
+       ('R2', 'C1', 'x', 'b', ' 4 ', 'NULL', '', 'n/a'),
+       ('R3', 'C1', 'x', 'b', '5 stars', 'true', '1', NULL),
+       ('R4', 'C1', 'x', 'b', '3', 'perhaps', '1', NULL),
+       ('R5', 'C1', 'x', 'b', '3', 'no', '3000000000', NULL),
+       ('R6', 'C1', 'x', 'b', '3', 'no', '3.7', NULL),
+       ('R7', 'C1', 'x', 'b', '3', 'no', '1', '294276-12-31 00:00:00+00')`,
+    );
+    expect(result).toMatchObject({ rowsIn: 7, rowsOut: 2, rejected: 5 });
+    expect(
+      await world.rows(
+        'silver',
+        batchId,
+        'review',
+        'review_id',
+        'rating, verified_purchase, helpful_votes, CAST(reviewed_at AS VARCHAR) AS at',
+      ),
+    ).toEqual([
+      {
+        rating: 5,
+        verified_purchase: true,
+        helpful_votes: -7,
+        at: '0044-03-15 (BC) 12:00:00.5+00',
+      },
+      { rating: 4, verified_purchase: false, helpful_votes: 0, at: null },
+    ]);
+    expect(silver).toHaveLength(2);
+    const kept = (data: string, name: string) => JSON.parse(data)[name];
+    expect(
+      rejected.map(({ review_id, reason, original_data: data }) => [
+        review_id,
+        reason,
+        kept(data, reason.replace(/_(?:invalid|missing)$/, '')),
+      ]),
+    ).toEqual([
+      ['R7', 'created_at_invalid', '294276-12-31 00:00:00+00'],
+      ['R5', 'helpful_votes_invalid', '3000000000'],
+      ['R6', 'helpful_votes_invalid', '3.7'],
+      ['R3', 'rating_missing', '5 stars'],
+      ['R4', 'verified_purchase_invalid', 'perhaps'],
+    ]);
+  });
+
+  it('rounds no rating and no votes', async () => {
+    const decimal = (value: string) => `CAST('${value}' AS DECIMAL(38,20))`;
+    const { silver, rejected } = await run(
+      `('R1', 'C1', 'x', 'b', ${decimal('4.99999999999999999999')}, true, ${decimal('1')}, NULL),
+       ('R2', 'C1', 'x', 'b', ${decimal('4')}, true, ${decimal('2')}, NULL),
+       ('R3', 'C1', 'x', 'b', ${decimal('4')}, true, ${decimal('2.5')}, NULL)`,
+    );
+    expect(silver.map(({ review_id, helpful_votes }) => [review_id, helpful_votes])).toEqual([
+      ['R2', 2],
+    ]);
+    expect(rejected.map(({ review_id, reason }) => [review_id, reason])).toEqual([
+      ['R3', 'helpful_votes_invalid'],
+      ['R1', 'rating_out_of_range'],
+    ]);
+    expect(JSON.parse(rejected[1]?.original_data ?? '').rating).toBe('4.99999999999999999999');
+  });
+
+  it('gives a review once for each product, whatever the sources without keys repeat', async () => {
+    const twice = (columns: string) => `SELECT ${columns} FROM range(2) t(i)`;
+    const { result, silver } = await run(
+      `${sound}, ('R2', 'C1', 'x', 'only a link to nothing', 5, true, 1, NULL)`,
+      {
+        product_reviews:
+          "SELECT * FROM (VALUES ('R1','P1'), ('R1','P1'), ('R1','P2'), ('R1',NULL), ('R2',NULL)) t(review_id, product_id)",
+        product: twice("'P1' AS product_id, 'Lamp ' || i AS name, 'K1' AS category_id"),
+        category: twice("'K1' AS category_id, 'Home ' || i AS name"),
+        customer: twice(
+          "'C1' AS customer_id, TIMESTAMPTZ '2020-01-01 00:00:00+00' + to_days(CAST(i AS INTEGER)) AS created_at",
+        ),
+      },
+    );
+    expect(result).toMatchObject({ rowsIn: 2, rowsOut: 2, rejected: 1 });
+    silver.sort((a, b) => a.category.localeCompare(b.category));
+    expect(silver.map((row) => [row.review_id, row.product_name, row.category])).toEqual([
+      ['R1', 'Lamp 0', 'Home 0'],
+      ['R1', null, 'Unknown'],
+    ]);
+    expect((await world.manifest('silver', batchId)).rejected).toEqual({ product_unknown: 1 });
+    const said = world.events.flatMap((event) =>
+      event.type === 'warning' && event.message.includes('an id that another row has')
+        ? [/^Table "(\w+)" has 1 rows/.exec(event.message)?.[1]]
+        : [],
+    );
+    expect(said.sort()).toEqual(['category', 'customer', 'product']);
+  });
+
   it('replaces customer ids by the keyed pseudonym, in rejected rows too', async () => {
     const { silver, rejected } = await run(
       `${sound}, ('R2', 'C9', 'x', 'not in customer', 5, NULL, NULL, NULL), ('R3', 'C9', 'x', 'bad', 7, NULL, NULL, NULL), ('R4', NULL, 'x', 'anonymous', 5, NULL, NULL, NULL)`,

@@ -11,7 +11,7 @@ SELECT
     WHEN reviewed_at IS NULL THEN 0.0
     ELSE power(0.5, days_between(reviewed_at, {{as_of}}) / {{freshness_half_life_days}})
   END AS score_freshness,
-  least(1.0, ln(1.0 + helpful_votes) / ln(1.0 + {{votes_for_full_marks}})) AS score_votes,
+  least(1.0, ln(1.0 + greatest(helpful_votes, 0)) / ln(1.0 + {{votes_for_full_marks}})) AS score_votes,
   0.5 * least(1.0, ln(1.0 + order_count) / ln(1.0 + {{orders_for_full_marks}}))
     + 0.5 * CASE
       WHEN buyer_since IS NULL THEN 0.0

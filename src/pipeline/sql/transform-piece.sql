@@ -2,8 +2,8 @@
 -- some of their files. What belongs to these is picked out of the other tables first: a join with all of
 -- those would not fit in memory, and then goes to disk with every column of the reviews, texts included.
 CREATE OR REPLACE TABLE piece_link AS
-SELECT review_id, product_id FROM source_review_product
-WHERE review_id IN (SELECT review_id FROM piece_review);
+SELECT {{distinct_links}} review_id, product_id FROM source_review_product
+WHERE review_id IN (SELECT review_id FROM piece_review) AND product_id IS NOT NULL;
 
 CREATE OR REPLACE TABLE piece_image AS
 SELECT review_id, min(image_url) FILTER (WHERE strip(image_url) <> '') AS image_url
@@ -32,6 +32,9 @@ SELECT
     WHEN review.rating < 1 OR review.rating > 5 OR review.rating <> floor(review.rating)
       THEN 'rating_out_of_range'
     WHEN is_blank(review.body) THEN 'body_blank'
+    WHEN review.unread_verified_purchase IS NOT NULL THEN 'verified_purchase_invalid'
+    WHEN review.unread_helpful_votes IS NOT NULL THEN 'helpful_votes_invalid'
+    WHEN review.unread_created_at IS NOT NULL THEN 'created_at_invalid'
   END AS rule
 FROM piece_review AS review
 LEFT JOIN repeated
@@ -90,6 +93,9 @@ SELECT
     WHEN 'rating_missing' THEN 'The rating is null or not a number.'
     WHEN 'rating_out_of_range' THEN 'The rating is not a whole number from 1 to 5.'
     WHEN 'body_blank' THEN 'The text is empty once markup and white space are removed.'
+    WHEN 'verified_purchase_invalid' THEN 'verified_purchase is neither yes nor no.'
+    WHEN 'helpful_votes_invalid' THEN 'helpful_votes is not a whole number, or too large.'
+    WHEN 'created_at_invalid' THEN 'created_at is not a time, or beyond the year 294246.'
     WHEN 'product_unknown' THEN 'The review is linked to no product.'
   END AS error_details,
   CAST({{rejected_at}} AS TIMESTAMP WITH TIME ZONE) AS rejected_at,
