@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Workspace } from '../lake/workspace.js';
 import { errorCode } from '../system/errors.js';
 import {
   describeFileError,
@@ -88,9 +89,20 @@ export const spoolRun = (
   writeEntry(home, { kind: 'run', id: randomUUID(), at: at.toISOString(), incidentId, event });
 
 export async function writeEntry(home: string, entry: Spooled): Promise<void> {
-  await makeDirectory(directory(home), 0o700);
-  const path = join(directory(home), nameOf(entry));
-  await writeFileAtomic(path, `${JSON.stringify(redactDeep(entry))}\n`, { mode: 0o600 });
+  const name = nameOf(entry);
+  const path = join(directory(home), name);
+  try {
+    await makeDirectory(directory(home), 0o700);
+    // What a killed process was writing is removed by the next one that writes.
+    const workspace = new Workspace(join(incidentsDirectory(home), '.tmp'));
+    await workspace.prepare();
+    await writeFileAtomic(path, `${JSON.stringify(redactDeep(entry))}\n`, {
+      mode: 0o600,
+      temporary: workspace.temporary(name),
+    });
+  } catch (error) {
+    throw describeFileError(error, path);
+  }
 }
 
 /** What waits for the database, the oldest first. */

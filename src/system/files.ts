@@ -44,6 +44,8 @@ async function makeMissing(directory: string, mode: number): Promise<string> {
 export interface WriteOptions {
   /** File mode; 0o600 for anything secret. */
   mode?: number;
+  /** Where it is written first, on the same file system; beside the path unless given. */
+  temporary?: string;
 }
 
 /**
@@ -56,10 +58,13 @@ export async function writeFileAtomic(
   options: WriteOptions = {},
 ): Promise<void> {
   await makeDirectory(dirname(path));
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  const {
+    mode = 0o666,
+    temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`),
+  } = options;
   let handle: FileHandle | undefined;
   try {
-    handle = await open(temporary, 'wx', options.mode ?? 0o666);
+    handle = await open(temporary, 'wx', mode);
     await writeFile(handle, data);
     await handle.sync();
     await handle.close();

@@ -244,9 +244,9 @@ describe('a process that is killed', () => {
       clearTimeout(timer);
     }
     const waiting = await Promise.all(
-      (await spooled())
-        .filter((name) => name.endsWith('.json'))
-        .map((name) => readFile(join(home.home, 'incidents', 'spool', name), 'utf8')),
+      (await spooled()).map((name) =>
+        readFile(join(home.home, 'incidents', 'spool', name), 'utf8'),
+      ),
     );
     const put = waiting.map((text) => /killed \d+/.exec(text)?.[0] ?? '');
     const found = (await list('--all')).map(({ summary }) => summary);
@@ -268,8 +268,8 @@ describe('many who report at once', () => {
       expect(incidents).toMatchObject([{ summary: `at once ${index}`, severity: 'P4' }]);
     }
     expect((await list()).filter(({ summary }) => summary.startsWith('at once'))).toHaveLength(6);
-    // What a killed process was writing to never got its name, and waits for nobody.
-    const waiting = async () => (await spooled()).filter((name) => name.endsWith('.json'));
-    await expect.poll(waiting).toEqual([]);
+    await expect.poll(spooled).toEqual([]);
+    // Nor is anything left of the processes that were killed before.
+    expect(await readdir(join(home.home, 'incidents', '.tmp'))).toEqual([]);
   });
 });

@@ -1,6 +1,8 @@
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { sendDue } from '../../src/incidents/delivery.js';
 import { notifyLocally } from '../../src/incidents/local.js';
@@ -8,6 +10,7 @@ import { deliverSpool, readSpool, spoolNames, spoolSignal } from '../../src/inci
 import { readIncident } from '../../src/incidents/store.js';
 import { type HttpPeer, webhookPeer } from '../support/incident-peers.js';
 import { type IncidentWorld, incidentWorld, never, outletsFor } from '../support/incidents.js';
+import { ended, lineFrom } from '../support/tasks.js';
 
 let world: IncidentWorld;
 let peer: HttpPeer;
@@ -104,4 +107,23 @@ it('keeps what cannot be delivered, and the order in which it was seen', async (
   expect(names).toEqual(['order/1', 'order/2']);
   const { recorded } = await deliverSpool(storeOf(), world.home);
   expect(recorded).toHaveLength(2);
+});
+
+it('hides what a killed process was writing, and the next one that writes removes it', async () => {
+  const temporary = () => readdir(join(world.home, 'incidents', '.tmp'));
+  const script = fileURLToPath(new URL('../support/spool-process.ts', import.meta.url));
+  const child = spawn(process.execPath, ['--import', 'tsx', script, world.home], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await lineFrom(child, 'written');
+  // While it lives, it may still end what it began.
+  await spool('leftover/1');
+  expect(await temporary()).toHaveLength(1);
+  child.kill('SIGKILL');
+  await ended(child);
+  expect(await spoolNames(world.home)).toHaveLength(1);
+  await spool('leftover/2');
+  expect(await temporary()).toEqual([]);
+  await deliverSpool(storeOf(), world.home);
+  expect(await readdir(join(world.home, 'incidents', 'spool'))).toEqual([]);
 });
