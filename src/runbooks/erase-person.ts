@@ -1,24 +1,17 @@
 import { z } from 'zod';
-import { defineRunbook, type Json } from './engine/definition.js';
-import { jobOf } from './support/context.js';
+import { defineRunbook } from './engine/definition.js';
+import { type EraseContext, requireOpen } from './support/erase.js';
 import {
-  type EraseContext,
-  erasedInDatabase,
-  erasureNames,
-  journalled,
-  journalOf,
-  mayGoOn,
-  plannedObjects,
-  plannedTables,
-  plannedUploads,
-  requestsOf,
-  requireOpen,
-  withDatabase,
-  workOf,
-} from './support/erase.js';
+  databaseErased,
+  eraseDatabase,
+  noRowsLeft,
+  pagesVacuumed,
+  vacuumPages,
+} from './support/erase-database.js';
+import { eraseLake, lakeErased } from './support/erase-lake.js';
 import { documented, verifyAgain } from './support/erase-outcome.js';
 import { discovered, makePlan } from './support/erase-plan.js';
-import { documentErasure, suppressPeople } from './support/erase-records.js';
+import { documentErasure, suppressed, suppressPeople } from './support/erase-records.js';
 
 const inputs = z.strictObject({
   requestIds: z
@@ -41,13 +34,6 @@ const long = 86_400;
 
 const byHand = (end: string): string =>
   `psql "$NEON_DB_URL" -v id=CUSTOMER_ID -c "${end}"   # the id from standard input, not from history`;
-
-/** Notes in the privacy journal, once, what the transaction of this run did. */
-async function noteDatabase(context: EraseContext, tables: Json): Promise<void> {
-  const type = 'database.erased';
-  if (await journalled(context, type)) return;
-  await journalOf(context).append({ type, runId: context.runId, tables });
-}
 
 const somethingPlanned = ({ plan }: EraseContext): true | string =>
   plan === undefined || plan.targets.length > 0 ? true : 'The plan names nobody.';
@@ -134,24 +120,7 @@ export default defineRunbook({
       manual: () => 'psql "$NEON_DB_URL" -c "SELECT * FROM maintenance.gdpr_tombstones"',
       timeout: long,
       run: async (context) => suppressPeople(context, await discovered(context)),
-      verify: async (context) => {
-        const { readSuppression } = await import('../privacy/suppression.js');
-        const { foundKey } = await import('../lake/privacy-layout.js');
-        const lake = await context.services.lake();
-        const { epoch, tombstones } = await readSuppression(lake);
-        const records = await requestsOf(context);
-        const missing = records.filter(
-          ({ requestId }) =>
-            !tombstones.some((one) => [requestId, context.runId].includes(one.requestId)),
-        );
-        const kept = (await lake.head(foundKey(context.runId))) !== undefined;
-        const done = missing.length === 0 && kept;
-        return {
-          done,
-          summary: done ? `Suppressed from epoch ${epoch}.` : 'The tombstones are not there.',
-          evidence: { epoch },
-        };
-      },
+      verify: suppressed,
     },
     {
       kind: 'act',
@@ -163,44 +132,8 @@ export default defineRunbook({
           "DELETE FROM amazon.review WHERE customer_id = :'id'; DELETE FROM amazon.fact_reviews WHERE customer_id = :'id'",
         ),
       timeout: long,
-      run: async (context) => {
-        const { eraseInDatabase } = await import('../privacy/database-eraser.js');
-        const { readModel } = await import('../privacy/model.js');
-        const { readFound } = await import('../privacy/found.js');
-        const { pseudonym } = await import('../pipeline/pseudonym.js');
-        await mayGoOn(context)();
-        const { lake, keys, config, pseudonymKey } = await workOf(context, { write: true });
-        const { needles } = await readFound(lake, keys, context.runId);
-        const names = await erasureNames(context);
-        const tables = await withDatabase(context, 'gdpr erase', { write: true }, async (client) =>
-          eraseInDatabase(client, await readModel(client, config), needles, {
-            planned: plannedTables(context),
-            config,
-            pseudonym: (id) => pseudonym(id, pseudonymKey),
-            fingerprint: (text) => keys.digest('rows', text),
-            record: async (done) => {
-              for (const name of names) {
-                await client.execute(
-                  `INSERT INTO maintenance.gdpr_erasures VALUES ($1, $2, $3, $4, $5)
-                   ON CONFLICT (request_id) DO UPDATE SET run_id = excluded.run_id,
-                     plan_hash = excluded.plan_hash, erased_at = excluded.erased_at, tables = excluded.tables`,
-                  [name, context.runId, '', context.services.now(), JSON.stringify(done)],
-                );
-              }
-            },
-          }),
-        );
-        await noteDatabase(context, tables);
-        return { tables };
-      },
-      verify: async (context) => {
-        const done = await erasedInDatabase(context);
-        // The power may have gone between the commit and the journal.
-        if (done !== undefined) await noteDatabase(context, done.tables ?? []);
-        return done === undefined
-          ? { done: false, summary: 'The transaction was not committed.' }
-          : { done: true, summary: 'The rows are gone.', evidence: done };
-      },
+      run: eraseDatabase,
+      verify: databaseErased,
     },
     {
       kind: 'check',
@@ -214,21 +147,7 @@ export default defineRunbook({
       must: true,
       timeout: long,
       when: somethingPlanned,
-      run: async (context) => {
-        const { findInDatabase } = await import('../privacy/database-finder.js');
-        const { readModel } = await import('../privacy/model.js');
-        const { readFound } = await import('../privacy/found.js');
-        const { lake, keys, config } = await workOf(context);
-        const { needles } = await readFound(lake, keys, context.runId);
-        const left = await withDatabase(context, 'gdpr verify', { write: false }, async (client) =>
-          findInDatabase(client, await readModel(client, config), needles),
-        );
-        const wrong = left.filter(({ table }) => table.rows !== 'keep');
-        const names = wrong.map(({ table, rows }) => `${table.id}: ${rows}`);
-        return names.length === 0
-          ? { state: 'ok', summary: '0 rows.' }
-          : { state: 'critical', summary: `There are rows again: ${names.join(', ')}.` };
-      },
+      run: noRowsLeft,
     },
     {
       kind: 'act',
@@ -237,33 +156,8 @@ export default defineRunbook({
       why: 'A deleted row stays in the pages of its table until VACUUM, and in the statistics until ANALYZE.',
       manual: () => 'psql "$NEON_DB_URL" -c "VACUUM (ANALYZE) amazon.review"',
       timeout: long,
-      run: async (context) => {
-        const { cleanPages } = await import('../privacy/database-eraser.js');
-        const { readModel } = await import('../privacy/model.js');
-        const { config } = context.services;
-        const full = config.privacy.vacuum === 'full';
-        // All that may hold people: statistics outlive rows that went before this erasure.
-        const tables = await withDatabase(
-          context,
-          'gdpr vacuum',
-          { write: true },
-          async (client) => {
-            const model = await readModel(client, config);
-            const people = model.tables.filter(
-              ({ owning, kind }) =>
-                owning.length > 0 && (kind === 'table' || kind === 'partitioned'),
-            );
-            await cleanPages(client, people, full);
-            return people.map(({ id }) => id);
-          },
-        );
-        await journalOf(context).append({ type: 'vacuumed', runId: context.runId, tables, full });
-        return { tables, full };
-      },
-      verify: async (context) => {
-        const done = await journalled(context, 'vacuumed');
-        return { done, summary: done ? 'The tables are vacuumed.' : 'The vacuum has not ended.' };
-      },
+      run: vacuumPages,
+      verify: pagesVacuumed,
     },
     {
       kind: 'act',
@@ -273,44 +167,8 @@ export default defineRunbook({
       manual: () =>
         'aws s3api list-object-versions --bucket BUCKET --prefix KEY; aws s3api delete-object --bucket BUCKET --key KEY --version-id ID',
       timeout: long,
-      run: async (context) => {
-        const { eraseInLake } = await import('../privacy/lake-eraser.js');
-        const { readFound } = await import('../privacy/found.js');
-        const { readModel } = await import('../privacy/model.js');
-        const { services, runId } = context;
-        const { home, now } = services;
-        const work = await workOf(context);
-        const model = await withDatabase(context, 'gdpr erase', { write: false }, (client) =>
-          readModel(client, work.config),
-        );
-        await eraseInLake({
-          ...work,
-          job: jobOf(context),
-          model,
-          home,
-          runId,
-          now,
-          journal: journalOf(context),
-          needles: (await readFound(work.lake, work.keys, runId)).needles,
-          planned: plannedObjects(context),
-          uploads: plannedUploads(context),
-          mayGoOn: mayGoOn(context),
-        });
-        await journalOf(context).append({ type: 'lake.erased', runId });
-        return {};
-      },
-      verify: async (context) => {
-        const objects = plannedObjects(context).filter(({ action }) => action !== 'remains');
-        const keys = new Set(objects.map(({ key }) => key));
-        // What the files hold now is read by the step `verify`.
-        const done = await journalled(context, 'lake.erased');
-        return {
-          done,
-          summary: done
-            ? `${keys.size} files were rewritten or purged.`
-            : `Not all of ${keys.size} files are done.`,
-        };
-      },
+      run: eraseLake,
+      verify: lakeErased,
     },
     {
       kind: 'check',

@@ -6,7 +6,7 @@ import { normalForm } from '../../privacy/identifiers.js';
 import type { RequestRecord } from '../../privacy/requests.js';
 import type { NewTombstone } from '../../privacy/suppression.js';
 import { throwIfAborted } from '../../system/errors.js';
-import type { Json, JsonObject } from '../engine/definition.js';
+import type { Json, JsonObject, Verified } from '../engine/definition.js';
 import { readJournal } from '../engine/journal.js';
 import {
   type EraseContext,
@@ -85,6 +85,26 @@ export async function suppressPeople(
   });
   await waitForPublishers(context, lake);
   return { epoch, tombstones: count };
+}
+
+/** Whether every request has its tombstones, and what was found is kept. */
+export async function suppressed(context: EraseContext): Promise<Verified> {
+  const { readSuppression } = await import('../../privacy/suppression.js');
+  const { foundKey } = await import('../../lake/privacy-layout.js');
+  const lake = await context.services.lake();
+  const { epoch, tombstones } = await readSuppression(lake);
+  const records = await requestsOf(context);
+  const missing = records.filter(
+    ({ requestId }) =>
+      !tombstones.some((one) => [requestId, context.runId].includes(one.requestId)),
+  );
+  const kept = (await lake.head(foundKey(context.runId))) !== undefined;
+  const done = missing.length === 0 && kept;
+  return {
+    done,
+    summary: done ? `Suppressed from epoch ${epoch}.` : 'The tombstones are not there.',
+    evidence: { epoch },
+  };
 }
 
 /**
