@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { isOperatorError, type OperatorError, refused, throwIfAborted } from '../system/errors.js';
+import { hashFile } from '../system/hash-file.js';
 import { mapParallel } from '../system/parallel.js';
 import type { Key, Lake, Layer } from './lake.js';
 import { batchPrefix, checkBatchId, generationOf, manifestKey, tableFileKey } from './layout.js';
@@ -106,7 +105,7 @@ async function storeTables(
   try {
     const files = await mapParallel(drafts, storedAtOnce, async ({ table, file, part, parts }) => {
       const key = tableFileKey(draft.layer, draft.batchId, table, { part, parts, generation });
-      const sha256 = await hashFile(file.path, draft.guard?.lost);
+      const { sha256 } = await hashFile(file.path, draft.guard?.lost);
       const { bytes } = await lake.putFile(key, file.path, { ifAbsent: true });
       stored.push(key);
       return { key, rows: file.rows, bytes, sha256, ranges: file.ranges };
@@ -182,12 +181,3 @@ const namedKeys = (manifest: Manifest): Key[] =>
 
 const sum = (files: readonly ManifestFile[], field: 'rows' | 'bytes'): number =>
   files.reduce((total, file) => total + file[field], 0);
-
-async function hashFile(path: string, signal: AbortSignal | undefined): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
-    if (signal !== undefined) throwIfAborted(signal);
-    hash.update(chunk);
-  }
-  return hash.digest('hex');
-}

@@ -4,8 +4,10 @@ import type { Config } from '../config/schema.js';
 import type { Lake, LocalCopy } from '../lake/lake.js';
 import type { Manifest, ManifestTable } from '../lake/manifest.js';
 import { failed, isOperatorError } from '../system/errors.js';
+import { hashFile } from '../system/hash-file.js';
 import { mapParallel } from '../system/parallel.js';
 import { parseSize } from '../system/size.js';
+import type { StageContext } from './stage.js';
 
 export interface LayerFiles {
   /** Local paths of the table's files, in the manifest's order. */
@@ -82,6 +84,41 @@ export async function fetchLayerFiles(
     dispose,
   };
 }
+
+/**
+ * The same for the stages: a file that another run has made is first compared with what the manifest
+ * says of it. The engine reads most damaged files without noticing that it makes other values of them.
+ *
+ * @throws FILE_CORRUPT
+ */
+export async function fetchCheckedFiles(
+  { lake, published, signal }: StageContext,
+  manifest: Manifest,
+  scratch: string,
+  only?: readonly string[],
+): Promise<LayerFiles> {
+  const files = await fetchLayerFiles(lake, manifest, scratch, only);
+  if (published.has(manifest.layer)) return files;
+  try {
+    for (const table of manifest.tables) {
+      if (only !== undefined && !only.includes(table.name)) continue;
+      const paths = files.of(table);
+      for (const [index, { key, sha256 }] of table.files.entries()) {
+        const found = await hashFile(paths[index] ?? '', signal);
+        if (found.sha256 !== sha256) throw damaged(manifest, key);
+      }
+    }
+    return files;
+  } catch (error) {
+    await files.dispose();
+    throw error;
+  }
+}
+
+const damaged = ({ layer, batchId }: Manifest, key: string) =>
+  failed('FILE_CORRUPT', `${key} is not what the manifest of ${layer} says: its bytes differ.`, {
+    hint: `\`reviewops batch verify ${batchId}\` names all that is damaged, and the stage to run for it.`,
+  });
 
 /** The manifest names a file that is gone: going on does not help, the layer has to be made again. */
 const describeMissing =

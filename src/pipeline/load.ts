@@ -19,7 +19,7 @@ import { loadLock } from '../privacy/database-eraser.js';
 import { failed } from '../system/errors.js';
 import { batchColumns, factColumns, factType } from './fact-columns.js';
 import { suppressOwners } from './fence.js';
-import { fetchLayerFiles, filesInPieces, rowsInMemory } from './layer-files.js';
+import { fetchCheckedFiles, filesInPieces, rowsInMemory } from './layer-files.js';
 import { countMismatch, pickOwners, readOwners } from './owners.js';
 import type { StageContext, StageResult } from './stage.js';
 import { openStageEngine } from './transform.js';
@@ -63,7 +63,7 @@ export async function load(
   const target = await context.database();
   const scratch = join(context.scratch, 'load');
   await mkdir(scratch, { recursive: true });
-  const files = await fetchLayerFiles(context.lake, gold.manifest, scratch);
+  const files = await fetchCheckedFiles(context, gold.manifest, scratch);
   const engine = await openStageEngine(context, scratch);
   try {
     return await withClient(

@@ -7,7 +7,7 @@ import type { Manifest, ManifestTable } from '../lake/manifest.js';
 import { type LayerDraft, requireLayer } from '../lake/publish.js';
 import { failed } from '../system/errors.js';
 import { publishFenced } from './fence.js';
-import { fetchLayerFiles } from './layer-files.js';
+import { fetchCheckedFiles } from './layer-files.js';
 import { type ScoreWeights, scoreWeights } from './score.js';
 import { writeSentiment } from './sentiment.js';
 import { declareMacros, runSqlFile, type SqlSetting } from './sql.js';
@@ -42,7 +42,7 @@ export async function model(context: StageContext, batchId: string): Promise<Sta
   const review = reviewTable(silver.manifest);
   const scratch = join(context.scratch, 'model');
   await mkdir(scratch, { recursive: true });
-  const files = await fetchLayerFiles(context.lake, silver.manifest, scratch, ['review']);
+  const files = await fetchCheckedFiles(context, silver.manifest, scratch, ['review']);
   const engine = await openStageEngine(context, scratch);
   try {
     context.report({ type: 'started', task: 'model', total: review.rows, unit: 'rows' });

@@ -24,7 +24,7 @@ import { load } from './load.js';
 import { openRunLog, publishLeftoverLogs, type RunLog } from './log.js';
 import { model } from './model.js';
 import { scoreWeights } from './score.js';
-import { type Stage, type StageContext, type StageResult, stages } from './stage.js';
+import { layerOf, type Stage, type StageContext, type StageResult, stages } from './stage.js';
 import { transform } from './transform.js';
 
 export interface PipelineEnvironment {
@@ -206,7 +206,8 @@ class Run {
 
   #context(): Omit<StageContext, 'log'> {
     const { job, redact: _redact, logsDirectory: _directory, ...shared } = this.#environment;
-    return { ...shared, ...job, signal: this.#signal };
+    const published = new Set(this.#done.flatMap(({ stage }) => layerOf[stage] ?? []));
+    return { ...shared, ...job, published, signal: this.#signal };
   }
 
   async #recordStart(planned: Stage[]): Promise<void> {

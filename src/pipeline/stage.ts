@@ -1,10 +1,17 @@
 import type { Config } from '../config/schema.js';
 import type { DatabaseTarget } from '../database/target.js';
-import type { Lake } from '../lake/lake.js';
+import type { Lake, Layer } from '../lake/lake.js';
 import type { JobContext } from '../system/progress.js';
 
 export const stages = ['extract', 'transform', 'model', 'load'] as const;
 export type Stage = (typeof stages)[number];
+
+/** The layer that a stage publishes. */
+export const layerOf: Partial<Record<Stage, Layer>> = {
+  extract: 'bronze',
+  transform: 'silver',
+  model: 'gold',
+};
 
 /** One line of the run's log. Never holds a secret or the text of a review. */
 export interface StageLogger {
@@ -17,6 +24,8 @@ export interface StageLogger {
 export interface StageContext extends JobContext {
   config: Config;
   lake: Lake;
+  /** Layers that this run has published itself: the files of others are checked before they are used. */
+  published: ReadonlySet<Layer>;
   /** Resolves the database, starting the embedded server when it is the one; only extract and load ask. */
   database(): Promise<DatabaseTarget>;
   /** Keys the pseudonyms of customers; secret. */

@@ -13,7 +13,7 @@ import type { Manifest, ManifestTable } from '../lake/manifest.js';
 import { type DraftTable, requireLayer } from '../lake/publish.js';
 import { publishFenced } from './fence.js';
 import { areLinksUnique, declarePieceView, declareSourceViews } from './harmonise.js';
-import { fetchLayerFiles, filesInPieces, type LayerFiles, rowsInMemory } from './layer-files.js';
+import { fetchCheckedFiles, filesInPieces, type LayerFiles, rowsInMemory } from './layer-files.js';
 import { pseudonymKeyId } from './pseudonym.js';
 import { declareMacros, runSqlFile } from './sql.js';
 import type { StageContext, StageResult } from './stage.js';
@@ -51,7 +51,7 @@ export async function transform(
   const scratch = join(context.scratch, 'transform');
   await mkdir(scratch, { recursive: true });
   const tables = Object.values(context.config.source.entities).map(({ table }) => table);
-  const files = await fetchLayerFiles(context.lake, bronze.manifest, scratch, tables);
+  const files = await fetchCheckedFiles(context, bronze.manifest, scratch, tables);
   const engine = await openStageEngine(context, scratch);
   try {
     await declareMacros(engine, context.pseudonymKey);

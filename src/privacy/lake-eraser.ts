@@ -7,13 +7,14 @@ import type { LakeVersion } from '../lake/lake-versions.js';
 import { batchHoldKey, batchLeaseName, parseBatchKey } from '../lake/layout.js';
 import { acquireLease, type Lease } from '../lake/lease.js';
 import { failed, isOperatorError, partial, refused, throwIfAborted } from '../system/errors.js';
+import { hashFile } from '../system/hash-file.js';
 import { thisProcess } from '../system/owner.js';
 import type { PlannedObject } from './erasure-plan.js';
 import { readEntries } from './journal.js';
 import type { LakeErasure } from './lake-erasure.js';
 import { followManifests } from './manifests.js';
 import { needleLists } from './needle-lists.js';
-import { hashOfFile, rewriteParquet } from './parquet-rewriter.js';
+import { rewriteParquet } from './parquet-rewriter.js';
 import { redactedColumns, rowCondition, shapeOf } from './shapes.js';
 import { scanText, textSearch } from './text-files.js';
 import { wantedOf } from './wanted.js';
@@ -225,7 +226,7 @@ class Eraser {
     if (hits !== planned.rows || left.hits !== 0 || left.records !== records - hits) {
       throw changed(key);
     }
-    return { rowsBefore: records, rowsAfter: left.records, ...(await hashOfFile(to)) };
+    return { rowsBefore: records, rowsAfter: left.records, ...(await hashFile(to)) };
   }
 
   /** The store's word that it has written is not believed: the bytes are read again. */
@@ -233,7 +234,7 @@ class Eraser {
     const { lake, journal, runId } = this.#work;
     const copy = await lake.fetch(key, this.#scratch);
     try {
-      const { sha256 } = await hashOfFile(copy.path);
+      const { sha256 } = await hashFile(copy.path);
       if (!announced.has(sha256)) throw changed(key);
       await journal.append({ type: 'object.verified', runId, key, sha256 });
     } finally {

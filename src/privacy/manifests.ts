@@ -5,10 +5,10 @@ import { manifestKey } from '../lake/layout.js';
 import type { Manifest, ManifestFile } from '../lake/manifest.js';
 import { parseManifest, readLayer, sha256Of } from '../lake/published.js';
 import { isOperatorError } from '../system/errors.js';
+import { hashFile } from '../system/hash-file.js';
 import type { PlannedObject } from './erasure-plan.js';
 import { readEntries } from './journal.js';
 import type { LakeErasure } from './lake-erasure.js';
-import { hashOfFile } from './parquet-rewriter.js';
 
 /**
  * Manifests follow their files, and children the hashes of their parents: rows, bytes, hashes and
@@ -117,7 +117,7 @@ async function describeAgain(
       const copy = await lake.fetch(file.key, scratch);
       copies.push(copy);
       const { rows, ranges } = await describeParquet(engine, copy.path, Object.keys(file.ranges));
-      files.push({ ...file, rows, ranges, ...(await hashOfFile(copy.path)) });
+      files.push({ ...file, rows, ranges, ...(await hashFile(copy.path)) });
       paths.push(copy.path);
     }
     if (counted) Object.assign(rejected, await reasons(engine, paths, rejected));

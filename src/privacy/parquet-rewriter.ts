@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { parquetSource } from '../engine/parquet.js';
 import { fileField } from '../engine/parquet-footer.js';
 import type { Engine } from '../engine/session.js';
 import { FormatProblem } from '../engine/thrift.js';
 import { refused } from '../system/errors.js';
+import { hashFile } from '../system/hash-file.js';
 import { compareEdited } from './parquet/compare.js';
 import { type GroupPlan, requireEditable, requireNullable, writeEdited } from './parquet/edit.js';
 import {
@@ -91,7 +90,7 @@ export async function rewriteParquet(engine: Engine, work: Rewrite): Promise<Rew
       const same = await compareEdited(engine, { source: file, to: work.to, plans, taken });
       if (rows !== rowsAfter || !same) throw mismatch({ ...gap, after: rows });
     }
-    return { rowsBefore, rowsAfter, ...(await hashOfFile(work.to)) };
+    return { rowsBefore, rowsAfter, ...(await hashFile(work.to)) };
   } catch (error) {
     if (isProblemOfFile(error)) throw notRewritable(work.from, problemText(error));
     throw error;
@@ -142,16 +141,6 @@ function mostChanges({ metadata, bytes }: ParquetFile, plans: readonly GroupPlan
     .flatMap((group) => group.structs(groupField.columns))
     .reduce((sum, chunk) => sum + columnOf(chunk).number(columnField.compressed), 0);
   return edited > largeEdit && edited > bytes * largeShare;
-}
-
-export async function hashOfFile(path: string): Promise<{ bytes: number; sha256: string }> {
-  const hash = createHash('sha256');
-  let bytes = 0;
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
-    hash.update(chunk as Buffer);
-    bytes += (chunk as Buffer).length;
-  }
-  return { bytes, sha256: hash.digest('hex') };
 }
 
 const notRewritable = (path: string, why: string) =>

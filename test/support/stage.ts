@@ -60,6 +60,7 @@ export async function makeStageWorld(options: StageWorldOptions = {}): Promise<S
   const context: StageContext = {
     config,
     lake,
+    published: new Set(),
     database: async () => {
       if (options.database === undefined) throw new Error('This test has no database.');
       return options.database;
