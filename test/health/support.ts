@@ -9,9 +9,8 @@ import { examine, type HealthOptions } from '../../src/health/health.js';
 import type { CheckResult, HealthReport } from '../../src/health/runner.js';
 import { openLocalLake } from '../../src/lake/local.js';
 import { runPipeline } from '../../src/pipeline/run.js';
+import { testPseudonymKey } from '../support/stage.js';
 import { makeWorld, type World } from '../support/world.js';
-
-const key = Buffer.from('a key of the tests, long enough');
 
 export interface Examination {
   report: HealthReport;
@@ -37,7 +36,7 @@ export async function look(
     lake: async () => openLocalLake(join(root, 'data')),
     neonKey: async () => undefined,
     journals: async () => ({ checked: 0, broken: [] }),
-    pseudonymKey: async () => key,
+    pseudonymKey: async () => testPseudonymKey,
     scratch: () => mkdtemp(join(root, 'scratch-')),
     now: () => new Date(),
     noWake: undefined,

@@ -17,9 +17,10 @@ import { derivePrivacyKeys } from '../../src/privacy/keys.js';
 import { extend, findRequest, openIdentifiers, recordRequest } from '../../src/privacy/requests.js';
 import { addTombstones, readSuppression, requireKey } from '../../src/privacy/suppression.js';
 import { look } from '../health/support.js';
+import { testPseudonymKey } from '../support/stage.js';
 import { nobodyGiven } from './support.js';
 
-const keys = derivePrivacyKeys(Buffer.from('a key of the tests, long enough'));
+const keys = derivePrivacyKeys(testPseudonymKey);
 const now = () => new Date('2026-03-01T12:00:00.000Z');
 let root: string;
 beforeEach(async () => {

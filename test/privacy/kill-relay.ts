@@ -1,39 +1,25 @@
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { RunReport } from '../../src/runbooks/engine/runner.js';
-import type { EraseOrder, KillPoint } from '../support/erase-process.js';
+import { runInProcess, runsIn } from '../support/killed-runs.js';
+import type { KillPoint, RunOrder } from '../support/run-process.js';
 import type { S3Address } from '../support/s3-lake.js';
-import { ended } from '../support/tasks.js';
 import type { PrivacyWorld } from './support.js';
 
-const script = fileURLToPath(new URL('../support/erase-process.ts', import.meta.url));
-
-async function inProcess(order: EraseOrder): Promise<RunReport | 'killed'> {
-  const child = spawn(process.execPath, ['--import', 'tsx', script, JSON.stringify(order)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const { status, signal, stdout, stderr } = await ended(child);
-  if (signal === 'SIGKILL' && stdout === 'died\n') return 'killed';
-  if (status !== 0) throw new Error(`${status ?? signal}: ${stdout}${stderr}`);
-  return JSON.parse(stdout) as RunReport;
-}
-
-/** Where the process of an erasure works; undefined for the local lake. */
-const orderOf = (world: PrivacyWorld, s3: S3Address | undefined): EraseOrder => ({
+/** Where the process of an erasure works, and which run it goes on with if there is one. */
+const orderOf = async (world: PrivacyWorld, s3: S3Address | undefined): Promise<RunOrder> => ({
+  runbook: 'erase-person',
+  input: { requestIds: ['DSR-1'] },
   root: world.root,
-  databaseUrl: world.database.target.url,
-  requestIds: ['DSR-1'],
-  ...(s3 === undefined ? {} : { s3 }),
+  home: world.services.home,
+  database: world.database.target,
+  answer: 'yes',
+  s3,
+  resume: (await runsIn(world.services.home))[0],
 });
 
 /** Begins to erase DSR-1, or goes on with that, in a process that dies at this point. */
 export async function dieAt(world: PrivacyWorld, point: KillPoint, s3?: S3Address): Promise<void> {
-  const resume = await onlyRun(world);
-  const order = { ...orderOf(world, s3), dieAt: point, ...(resume && { resume }) };
-  const outcome = await inProcess(order);
+  const outcome = await runInProcess({ ...(await orderOf(world, s3)), dieAt: point });
   if (outcome === 'killed') return;
   throw new Error(`It ended ${outcome.state} before ${JSON.stringify(point)}: ${outcome.reason}`);
 }
@@ -48,15 +34,9 @@ export async function killRelay(
   s3?: S3Address,
 ): Promise<RunReport> {
   for (const point of points) await dieAt(world, point, s3);
-  const resume = await onlyRun(world);
-  const report = await inProcess({ ...orderOf(world, s3), ...(resume && { resume }) });
+  const report = await runInProcess(await orderOf(world, s3));
   if (report === 'killed') throw new Error('It was told not to die.');
   return report;
-}
-
-async function onlyRun(world: PrivacyWorld): Promise<string | undefined> {
-  const names = await readdir(join(world.services.home, 'runs')).catch(() => []);
-  return names.find((name) => name.endsWith('.jsonl'))?.slice(0, -'.jsonl'.length);
 }
 
 export const bothSides = (journal: KillPoint['journal'], types: readonly string[]): KillPoint[] =>

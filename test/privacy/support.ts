@@ -1,6 +1,5 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { configSchema } from '../../src/config/schema.js';
 import { parquetSource } from '../../src/engine/parquet.js';
 import { type Engine, literal, openEngine } from '../../src/engine/session.js';
 import type { Identifiers } from '../../src/privacy/identifiers.js';
@@ -12,6 +11,7 @@ import erasePerson from '../../src/runbooks/erase-person.js';
 import { type CliOptions, runCli } from '../support/cli.js';
 import { completeBatch } from '../support/repairs.js';
 import { collect, type RunChoices, type RunOutcome, yes } from '../support/runbooks.js';
+import { testServices } from '../support/services.js';
 import { makeWorld, type World } from '../support/world.js';
 
 export const nobodyGiven: Identifiers = { customer: [], buyer: [], email: [], phone: [] };
@@ -32,18 +32,14 @@ export async function makePrivacyWorld(
   const world = options.world ?? (await makeWorld(options));
   const { environment, lake, root, database } = world;
   const clock = { now: () => new Date() };
-  const services: RunbookServices = {
-    config: configSchema.parse(options.settings ?? {}),
+  const services = testServices({
+    root,
     home: join(root, 'home'),
-    database: async () => database.target,
-    databaseUrl: async () => database.target.url,
-    lake: async () => lake,
-    scratch: () => mkdtemp(join(root, 'run-')),
-    pseudonymKey: async () => environment.pseudonymKey,
-    surroundings: async () => ({ lookup: () => undefined, profile: 'test', directory: root }),
-    tool: environment.tool,
+    lake,
+    database: database.target,
+    settings: options.settings,
     now: () => clock.now(),
-  };
+  });
   const runOptions = (choices: RunChoices) => ({
     services,
     ask: choices.ask ?? yes('ada'),

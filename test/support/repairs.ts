@@ -1,13 +1,10 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { runPipeline } from '../../src/pipeline/run.js';
 import type { Runbook, RunbookServices } from '../../src/runbooks/engine/definition.js';
 import { type RunOptions, type RunReport, startRun } from '../../src/runbooks/engine/runner.js';
 import { answering } from './answers.js';
-import type { RepairOrder } from './repair-process.js';
+import { runInProcess, runsIn } from './killed-runs.js';
+import type { EventPoint, RunOrder } from './run-process.js';
+import { testServices } from './services.js';
 import { makeWorld, type World } from './world.js';
 
 /** A world with runbooks in it: what tests break, and what repairs it. */
@@ -25,7 +22,7 @@ export interface BrokenWorld extends World {
    */
   crash(
     runbook: Runbook,
-    dieAt: NonNullable<RepairOrder['dieAt']>,
+    dieAt: EventPoint,
     input?: object,
     answer?: 'yes' | 'no',
   ): Promise<RunReport | undefined>;
@@ -37,19 +34,16 @@ export async function makeBrokenWorld(
   options: { reviews?: number; settings?: object; services?: Partial<RunbookServices> } = {},
 ): Promise<BrokenWorld> {
   const world = await makeWorld(options);
-  const { environment, lake, root, client } = world;
+  const { lake, root, client } = world;
   const signal = new AbortController().signal;
   const services: RunbookServices = {
-    config: environment.config,
-    home: root,
-    database: environment.database,
-    databaseUrl: async () => world.database.target.url,
-    lake: async () => lake,
-    scratch: () => mkdtemp(join(root, 'run-')),
-    pseudonymKey: async () => environment.pseudonymKey,
-    surroundings: async () => ({ lookup: () => undefined, profile: 'test', directory: root }),
-    tool: environment.tool,
-    now: () => new Date(),
+    ...testServices({
+      root,
+      home: root,
+      lake,
+      database: world.database.target,
+      settings: options.settings,
+    }),
     ...options.services,
   };
   return {
@@ -65,20 +59,21 @@ export async function makeBrokenWorld(
       return toEnd(run);
     },
     crash: async (runbook, dieAt, input = {}, answer = 'yes') => {
-      const order: RepairOrder = {
+      const order: RunOrder = {
         runbook: runbook.id,
         input,
         root,
-        databaseUrl: world.database.target.url,
-        settings: options.settings ?? {},
+        home: root,
+        database: world.database.target,
+        settings: options.settings,
         answer: 'yes',
-        dieAt,
       };
       const before = new Set(await runsIn(root));
-      if ((await inProcess(order)) !== undefined) return undefined;
-      const [file = ''] = (await runsIn(root)).filter((name) => !before.has(name));
-      const { dieAt: _, ...rest } = order;
-      return inProcess({ ...rest, answer, resume: file.slice(0, -'.jsonl'.length) });
+      if ((await runInProcess({ ...order, dieAt })) !== 'killed') return undefined;
+      const resume = (await runsIn(root)).find((id) => !before.has(id));
+      const report = await runInProcess({ ...order, answer, resume });
+      if (report === 'killed') throw new Error('It was told not to die.');
+      return report;
     },
     picture: async () => {
       const objects: string[] = [];
@@ -101,30 +96,6 @@ async function toEnd(run: AsyncGenerator<unknown, RunReport>): Promise<RunReport
     const next = await run.next();
     if (next.done === true) return next.value;
   }
-}
-
-const runsIn = async (home: string): Promise<string[]> => {
-  const names = await readdir(join(home, 'runs')).catch(() => []);
-  return names.filter((name) => name.endsWith('.jsonl'));
-};
-
-const script = fileURLToPath(new URL('./repair-process.ts', import.meta.url));
-
-/** What the other process reports; undefined when it was killed. */
-async function inProcess(order: RepairOrder): Promise<RunReport | undefined> {
-  const child = spawn(process.execPath, ['--import', 'tsx', script, JSON.stringify(order)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const output = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const) {
-    child[name].setEncoding('utf8').on('data', (text: string) => {
-      output[name] += text;
-    });
-  }
-  const [code] = (await once(child, 'close')) as [number | null];
-  if (code === null) return undefined;
-  if (code !== 0) throw new Error(output.stderr);
-  return JSON.parse(output.stdout) as RunReport;
 }
 
 /** One whole batch, from the source to the serving table. */

@@ -1,12 +1,10 @@
-import { mkdtemp } from 'node:fs/promises';
-import { join } from 'node:path';
-import { configSchema } from '../../src/config/schema.js';
 import type { DatabaseTarget } from '../../src/database/target.js';
 import { openLocalLake } from '../../src/lake/local.js';
 import type { Runbook } from '../../src/runbooks/engine/definition.js';
 import { Journal } from '../../src/runbooks/engine/journal.js';
 import { resumeRun, startRun } from '../../src/runbooks/engine/runner.js';
 import type { CrashPoint } from './crash-matrix.js';
+import { testServices } from './services.js';
 
 /**
  * Runs a runbook in a process of its own, which kills itself at a point of the journal:
@@ -45,25 +43,11 @@ if (runbook === undefined) throw new Error(`${request.module} exports no ${reque
 const stop = new AbortController();
 process.once('SIGINT', () => stop.abort());
 const options = {
-  services: {
-    config: configSchema.parse({}),
-    home: request.home,
-    database: async () => {
-      if (request.database === undefined) throw new Error('There is no database.');
-      return request.database;
-    },
-    databaseUrl: async () => request.database?.url,
-    lake: async () => openLocalLake(request.lake),
-    scratch: () => mkdtemp(join(request.root, 'scratch-')),
-    pseudonymKey: async () => Buffer.from('a key of the tests, long enough'),
-    surroundings: async () => ({
-      lookup: () => undefined,
-      profile: 'test',
-      directory: request.root,
-    }),
-    tool: { name: 'reviewops', version: '0.0.0-test' },
-    now: () => new Date(),
-  },
+  services: testServices({
+    ...request,
+    lake: openLocalLake(request.lake),
+    database: request.database,
+  }),
   ask: async () => ({ type: 'yes' as const, by: 'ada', how: 'test' }),
   signal: stop.signal,
 };

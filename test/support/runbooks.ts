@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { configSchema } from '../../src/config/schema.js';
 import type { DatabaseClient } from '../../src/database/client.js';
 import type { Lake } from '../../src/lake/lake.js';
 import { openLocalLake } from '../../src/lake/local.js';
@@ -11,6 +10,7 @@ import type { JournalEntry, RunEvent } from '../../src/runbooks/engine/events.js
 import { readJournal } from '../../src/runbooks/engine/journal.js';
 import { type RunReport, resumeRun, startRun } from '../../src/runbooks/engine/runner.js';
 import { createTestDatabase, type TestDatabase } from './database.js';
+import { testServices } from './services.js';
 
 export interface RunbookWorld {
   root: string;
@@ -63,18 +63,14 @@ export async function runbookWorld(options: WorldOptions = {}): Promise<RunbookW
     if (database === undefined) throw new Error('This world has no database.');
     return database;
   };
-  const services: RunbookServices = {
-    config: configSchema.parse(options.settings ?? {}),
+  const services = testServices({
+    root,
     home,
-    database: async () => there().target,
-    databaseUrl: async () => there().target.url,
-    lake: async () => lake,
-    scratch: () => mkdtemp(join(root, 'scratch-')),
-    pseudonymKey: async () => Buffer.from('a key of the tests, long enough'),
-    surroundings: async () => ({ lookup: () => undefined, profile: 'test', directory: root }),
-    tool: { name: 'reviewops', version: '0.0.0-test' },
+    lake,
+    database: database?.target,
+    settings: options.settings,
     now: () => clock.now(),
-  };
+  });
   return {
     root,
     home,

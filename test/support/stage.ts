@@ -44,6 +44,8 @@ export interface StageWorldOptions {
   signal?: AbortSignal;
 }
 
+export const testPseudonymKey = Buffer.from('a key of the tests, long enough');
+
 export const testTool = { name: 'reviewops', version: '0.0.0-test' };
 
 /** A local lake in a temporary directory and what a stage needs to work on it. */
@@ -65,7 +67,7 @@ export async function makeStageWorld(options: StageWorldOptions = {}): Promise<S
       if (options.database === undefined) throw new Error('This test has no database.');
       return options.database;
     },
-    pseudonymKey: Buffer.from('a key of the tests, long enough'),
+    pseudonymKey: testPseudonymKey,
     scratch,
     log: { info: quiet, warn: quiet, error: quiet },
     tool: testTool,

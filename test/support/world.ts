@@ -8,7 +8,7 @@ import { openLocalLake } from '../../src/lake/local.js';
 import type { PipelineEnvironment } from '../../src/pipeline/run.js';
 import type { ProgressEvent } from '../../src/system/progress.js';
 import { createTestDatabase, type TestDatabase } from './database.js';
-import { testTool } from './stage.js';
+import { testPseudonymKey, testTool } from './stage.js';
 
 export interface World {
   root: string;
@@ -40,7 +40,7 @@ export async function makeWorld(
     config,
     lake,
     database: async () => database.target,
-    pseudonymKey: Buffer.from('a key of the tests, long enough'),
+    pseudonymKey: testPseudonymKey,
     scratch: await mkdtemp(join(root, 'scratch-')),
     logsDirectory: join(root, 'logs'),
     tool: testTool,
