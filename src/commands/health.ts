@@ -1,7 +1,7 @@
-import { Flags } from '@oclif/core';
 import { ReviewopsCommand } from '../cli/command.js';
 import type { CommandContext } from '../cli/context.js';
 import type { Failure } from '../cli/failure.js';
+import { everySeconds, healthFlags } from '../cli/health-flags.js';
 import { lookOnce, watch, withInterval } from '../cli/health-looks.js';
 import { PluginStatus, pluginStatus } from '../cli/health-status.js';
 import { checksText, healthText } from '../cli/health-text.js';
@@ -9,9 +9,6 @@ import type { Terminal } from '../cli/terminal.js';
 import type { Check } from '../health/check.js';
 import type { HealthReport } from '../health/runner.js';
 import { ExitCode } from '../system/errors.js';
-
-const formats = ['text', 'junit', 'prometheus', 'nagios'] as const;
-const everySeconds = 30;
 
 interface CheckList {
   list: { name: string; title: string; group: string }[];
@@ -32,42 +29,7 @@ export default class Health extends ReviewopsCommand<HealthResult> {
     '<%= config.bin %> health --fail-on critical --no-wake --json',
     '<%= config.bin %> health --watch 60',
   ];
-  static override flags = {
-    check: Flags.string({
-      multiple: true,
-      helpValue: 'NAME',
-      description: 'Only this check; several may be given.',
-    }),
-    format: Flags.option({
-      options: formats,
-      default: 'text' as const,
-      description: 'How the report is written.',
-    })(),
-    'fail-on': Flags.option({
-      options: ['warning', 'critical'] as const,
-      default: 'warning' as const,
-      description: 'With critical, a warning ends with status 0.',
-    })(),
-    watch: Flags.boolean({
-      description: 'Look again and again until Ctrl-C; `--watch 60` is `--watch --every 60`.',
-      exclusive: ['json', 'list'],
-    }),
-    every: Flags.integer({
-      helpValue: 'SECONDS',
-      min: 1,
-      dependsOn: ['watch'],
-      description: `Seconds between two looks of a watch; ${everySeconds} unless given.`,
-    }),
-    'no-wake': Flags.boolean({
-      description: 'Make no connection to the database, so that serverless compute stays asleep.',
-    }),
-    incidents: Flags.boolean({
-      allowNo: true,
-      default: true,
-      description: 'Open incidents for what is found (incidents.openFrom.health says from when).',
-    }),
-    list: Flags.boolean({ description: 'List the checks; run none.' }),
-  };
+  static override flags = healthFlags;
 
   #format: Formatter = healthText;
 
