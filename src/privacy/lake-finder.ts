@@ -3,24 +3,16 @@ import { join } from 'node:path';
 import { parquetSource } from '../engine/parquet.js';
 import { type Engine, openEngine, quoteName } from '../engine/session.js';
 import type { Key } from '../lake/lake.js';
-import { tableOfKey } from '../lake/privacy-layout.js';
-import { readLayer } from '../lake/publish.js';
-import { pseudonym, pseudonymKeyId } from '../pipeline/pseudonym.js';
+import { pseudonym } from '../pipeline/pseudonym.js';
 import { errorMessage, isOperatorError } from '../system/errors.js';
-import {
-  disposeAll,
-  fetchUnits,
-  type LakeUnit,
-  listUnits,
-  slices,
-  type UnitCopy,
-} from './lake-units.js';
+import { type Candidate, listCandidates } from './lake-candidates.js';
+import { disposeAll, fetchUnits, type LakeUnit, slices, type UnitCopy } from './lake-units.js';
 import type { LakeWork } from './lake-work.js';
 import type { Domain } from './model.js';
 import { needleLists } from './needle-lists.js';
 import type { Needles } from './needles.js';
 import { bySchema } from './parquet-groups.js';
-import { pseudonymDomain, rowCondition, type Shape, shapeOf, unclassifiedIn } from './shapes.js';
+import { pseudonymDomain, rowCondition, type Shape, unclassifiedIn } from './shapes.js';
 import { scanText, type TextResult, textSearch } from './text-files.js';
 import { type LakeTrace, TextPass } from './text-pass.js';
 import { globPattern } from './text-shape.js';
@@ -73,21 +65,12 @@ export async function findInLake(
   }
 }
 
-interface Candidate {
-  unit: LakeUnit;
-  shape: Shape;
-}
-
 class LakeSearch {
   readonly #work: LakeWork;
   readonly #needles: Needles;
   readonly #engine: Engine;
   readonly #scratch: string;
   readonly #texts: TextPass | undefined;
-  /** Parquet files of no known table. */
-  readonly #unknown: LakeUnit[] = [];
-  readonly #keys = new Set<Key>();
-  readonly #others: LakeUnit[] = [];
   readonly #findings: LakeFindings = {
     hits: [],
     filesScanned: 0,
@@ -111,7 +94,9 @@ class LakeSearch {
 
   async run(): Promise<LakeFindings> {
     const { job, pseudonymKey } = this.#work;
-    const candidates = await this.#candidates();
+    const { candidates, unknown, others, keys, notes } = await listCandidates(this.#work);
+    this.#findings.notes.push(...notes);
+    this.#findings.unclassified.push(...unknown.map(({ key }) => key));
     const total = candidates.length;
     this.#findings.filesScanned = total;
     this.#findings.bytesScanned = candidates.reduce((sum, { unit }) => sum + unit.bytes, 0);
@@ -144,9 +129,9 @@ class LakeSearch {
         });
       }
     }
-    await this.#readUnknown();
+    await this.#readUnknown(unknown);
     this.#findings.traces = this.#texts?.traces ?? [];
-    await this.#searchTexts();
+    await this.#searchTexts(others, keys);
     this.#findings.hits.sort((a, b) => (a.unit.key < b.unit.key ? -1 : 1));
     return this.#findings;
   }
@@ -157,52 +142,16 @@ class LakeSearch {
     return `${own} ${this.#texts?.state}`;
   }
 
-  async #candidates(): Promise<Candidate[]> {
-    const { lake, model, config, pseudonymKey } = this.#work;
-    const present = pseudonymKeyId(pseudonymKey);
-    const sameKeys = new Map<string, boolean>();
-    const shapes = new Map<string, Shape | undefined>();
-    const candidates: Candidate[] = [];
-    for (const unit of await listUnits(lake)) {
-      this.#keys.add(unit.key);
-      if (!unit.key.endsWith('.parquet')) {
-        this.#others.push(unit);
-        continue;
-      }
-      const place = tableOfKey(unit.key);
-      let sameKey = true;
-      if (place !== undefined && (place.layer === 'silver' || place.layer === 'gold')) {
-        const name = `${place.layer} ${place.batchId}`;
-        const known = sameKeys.get(name);
-        sameKey = known ?? (await this.#madeWith(place.layer, place.batchId, present));
-        if (known === undefined && !sameKey) {
-          this.#findings.notes.push(
-            `${place.layer} of batch ${place.batchId} was made with another key: reviews are found there by review id only.`,
-          );
-        }
-        sameKeys.set(name, sameKey);
-      }
-      const name = `${place?.layer}/${place?.table}/${sameKey}`;
-      if (!shapes.has(name)) shapes.set(name, shapeOf(unit.key, model, config, sameKey));
-      const shape = place === undefined ? undefined : shapes.get(name);
-      if (shape === undefined) {
-        this.#findings.unclassified.push(unit.key);
-        this.#unknown.push(unit);
-      } else candidates.push({ unit, shape });
-    }
-    return candidates;
-  }
-
   /** Files of text come last: nothing leads on from them. */
-  async #searchTexts(): Promise<void> {
+  async #searchTexts(others: readonly LakeUnit[], keys: ReadonlySet<Key>): Promise<void> {
     const { lake, model, config, pseudonymKey } = this.#work;
     const wanted = wantedOf(this.#needles, pseudonymKey);
     const mask = keyMask(wanted);
-    for (const key of this.#keys) {
+    for (const key of keys) {
       const masked = mask(key);
       if (masked !== undefined) this.#findings.revealing.push(masked);
     }
-    for (const unit of this.#others) {
+    for (const unit of others) {
       if (isOwnDocument(unit.key)) continue;
       const search = textSearch(unit.key, { model, config, needles: this.#needles, wanted });
       if (search === undefined) {
@@ -234,17 +183,6 @@ class LakeSearch {
     this.#findings.hits.push({ unit, shape, rows: hits, stuck });
   }
 
-  async #madeWith(layer: 'silver' | 'gold', batchId: string, keyId: string): Promise<boolean> {
-    try {
-      const published = await readLayer(this.#work.lake, layer, batchId);
-      const made = published?.manifest.settings.pseudonymKeyId;
-      return made === undefined || made === keyId;
-    } catch (error) {
-      if (isOperatorError(error) && error.code === 'MANIFEST_CORRUPT') return false;
-      throw error;
-    }
-  }
-
   async #search(
     shape: Shape,
     group: readonly Candidate[],
@@ -272,10 +210,10 @@ class LakeSearch {
   }
 
   /** No link leads into them, but their texts may name the person. */
-  async #readUnknown(): Promise<void> {
+  async #readUnknown(unknown: readonly LakeUnit[]): Promise<void> {
     if (this.#texts === undefined) return;
     await this.#texts.begin(undefined);
-    for (const group of slices(this.#unknown, (unit) => unit)) {
+    for (const group of slices(unknown, (unit) => unit)) {
       const copies = await fetchUnits(this.#work.lake, group, this.#scratch);
       try {
         for (const same of await bySchema(this.#engine, copies, this.#onDamaged)) {
