@@ -7,6 +7,7 @@ import {
   isOperatorError,
   throwIfAborted,
 } from '../system/errors.js';
+import { ChunkReader } from './chunk.js';
 import { type CopyField, type CopyPiece, CopyWriter, copyQuery } from './copy-binary.js';
 
 export interface EngineOptions {
@@ -136,6 +137,7 @@ class EngineSession implements Engine {
   async *copyRows(fields: readonly CopyField[], from: string): AsyncIterable<CopyPiece> {
     const sql = copyQuery(fields, from);
     const writer = new CopyWriter(fields);
+    const { default: memory } = await import('@duckdb/node-bindings');
     const result = await this.#guard(() => this.#connection.stream(sql));
     const fetch = () => {
       const fetched = this.#guard(() => result.fetchChunk());
@@ -152,7 +154,7 @@ class EngineSession implements Engine {
         // The engine works on the next chunk while this one is written.
         next = fetch();
         seen += chunk.rowCount;
-        yield* writer.pieces(chunk);
+        yield* writer.pieces(new ChunkReader(memory, chunk));
       }
     } finally {
       // When the reader goes away early, how this ends no longer matters.

@@ -21,6 +21,7 @@ import { batchColumns, factColumns, factType } from './fact-columns.js';
 import { suppressOwners } from './fence.js';
 import { fetchCheckedFiles, filesInPieces, rowsInMemory } from './layer-files.js';
 import { countMismatch, pickOwners, readOwners } from './owners.js';
+import { joinAsWritten } from './sql.js';
 import type { StageContext, StageResult } from './stage.js';
 import { openStageEngine } from './transform.js';
 
@@ -243,6 +244,7 @@ async function* factRows(
     expression: name === 'customer_id' ? 'owner.customer_id' : `fact.${name}`,
     type: factType(name),
   }));
+  await joinAsWritten(engine);
   for (const paths of pieces) {
     const files = parquetSource(paths);
     await pickOwners(engine, context, files);
@@ -250,10 +252,9 @@ async function* factRows(
       fields,
       `${files} AS fact
        INNER JOIN piece_owner AS owner ON owner.review_id = fact.review_id
-       WHERE NOT EXISTS (
-         SELECT 1 FROM suppressed_owner AS erased
-         WHERE erased.customer_id = owner.customer_id
-           AND coalesce(coalesce(fact.reviewed_at, erased.since) <= erased.effective_at, true))`,
+       LEFT JOIN suppressed_owner AS erased ON erased.customer_id = owner.customer_id
+       WHERE erased.customer_id IS NULL
+          OR NOT coalesce(coalesce(fact.reviewed_at, erased.since) <= erased.effective_at, true)`,
     );
   }
 }

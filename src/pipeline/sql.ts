@@ -48,3 +48,14 @@ export async function declareMacros(engine: Engine, pseudonymKey: Uint8Array): P
   }
   await runSqlFile(engine, 'macros.duckdb.sql');
 }
+
+/**
+ * From now on the engine keeps the right side of a join in memory. By itself it keeps what it guesses
+ * to be smaller, and of reviews and their ids, which are as many, it may keep the reviews, texts and all.
+ */
+export const joinAsWritten = (engine: Engine): Promise<void> =>
+  engine.run("SET disabled_optimizers = 'build_side_probe_side'");
+
+/** Ends `joinAsWritten`. */
+export const joinAsGuessed = (engine: Engine): Promise<void> =>
+  engine.run('RESET disabled_optimizers');

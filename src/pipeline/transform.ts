@@ -15,7 +15,7 @@ import { publishFenced } from './fence.js';
 import { areLinksUnique, declarePieceView, declareSourceViews } from './harmonise.js';
 import { fetchCheckedFiles, filesInPieces, type LayerFiles, rowsInMemory } from './layer-files.js';
 import { pseudonymKeyId } from './pseudonym.js';
-import { declareMacros, runSqlFile } from './sql.js';
+import { declareMacros, joinAsGuessed, joinAsWritten, runSqlFile } from './sql.js';
 import type { StageContext, StageResult } from './stage.js';
 
 /**
@@ -148,20 +148,12 @@ async function writePieces(
   for (const piece of filesInPieces(table, files, pieceRows)) {
     await declarePieceView(engine, bronze, entities, piece);
     await runSqlFile(engine, 'transform-piece.sql', settings);
-    await withJoinsAsWritten(engine, () => review.write());
+    await joinAsWritten(engine);
+    await review.write();
+    await joinAsGuessed(engine);
     await rejected.write();
   }
   return { review: await review.finish(), rejected: await rejected.finish() };
-}
-
-/**
- * Of two sides of a join that look alike, the engine may keep the reviews in memory, with all their
- * texts, and pass the ids by. As silver_review is written, what it keeps is on the right.
- */
-async function withJoinsAsWritten(engine: Engine, work: () => Promise<void>): Promise<void> {
-  await engine.run("SET disabled_optimizers = 'build_side_probe_side'");
-  await work();
-  await engine.run('RESET disabled_optimizers');
 }
 
 /** A session with the limits of the configuration; what exceeds them goes to scratch files. */

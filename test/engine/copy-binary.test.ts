@@ -132,6 +132,26 @@ describe('copyRows', () => {
     );
   });
 
+  it('takes short texts and long ones, which the engine keeps apart', async () => {
+    await client.execute('CREATE TABLE lengths (i integer, t text)');
+    const text = "repeat(chr(65 + i % 26), i * i % 40) || CASE WHEN i % 7 = 0 THEN 'é' ELSE '' END";
+    await copyIn(
+      client,
+      'COPY lengths FROM STDIN (FORMAT binary)',
+      document(
+        [
+          { expression: 'i', type: 'integer' },
+          { expression: 't', type: 'text' },
+        ],
+        `(SELECT i, ${text} AS t FROM (SELECT CAST(range AS INTEGER) AS i FROM range(20000)))`,
+      ),
+    );
+    const [found] = await client.query(
+      `SELECT count(*)::integer AS rows, count(*) FILTER (WHERE t = ${text})::integer AS equal FROM lengths`,
+    );
+    expect(found).toEqual({ rows: 20_000, equal: 20_000 });
+  });
+
   it('sends rows larger than a piece, in order', async () => {
     await client.execute('CREATE TABLE long_texts (t text)');
     await engine.run(
