@@ -44,7 +44,7 @@ export async function withIncidents<T>(
 /** What cannot be handed over stays where it is; the command has work of its own. */
 async function handOver(context: CommandContext, store: IncidentStore): Promise<Delivered> {
   const { deliverSpool, spoolNames } = await import('../incidents/spool.js');
-  const nothing: Delivered = { recorded: [], recovered: [] };
+  const nothing: Delivered = { recorded: [] };
   if ((await spoolNames(context.home)).length === 0) return nothing;
   const { withSpool } = await import('../incidents/local.js');
   try {

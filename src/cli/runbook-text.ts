@@ -72,7 +72,7 @@ function finished({ id, state, seconds, summary, finding }: StepResult) {
 /** How many targets a plan shows on screen; its JSON has all. */
 const shownTargets = 30;
 
-export function renderPlan(plan: Plan, hash: string, terminal: Terminal): string {
+function renderPlan(plan: Plan, hash: string, terminal: Terminal): string {
   const shown = plan.targets.slice(0, shownTargets);
   const more = plan.targets.length - shown.length;
   const rows = shown.map(({ type, name, action, state }) => [

@@ -59,7 +59,7 @@ interface EnvFile {
 }
 
 /** A `.env`, empty when there is none; warns when it holds values that others can read. */
-export async function readEnvFile(path: string, warn: (message: string) => void): Promise<EnvFile> {
+async function readEnvFile(path: string, warn: (message: string) => void): Promise<EnvFile> {
   try {
     const values = parse(await readFile(path));
     const { mode } = await stat(path);

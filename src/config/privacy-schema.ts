@@ -2,10 +2,10 @@ import { z } from 'zod';
 
 /** How the tool finds a person, and what it does with what it finds; see docs/gdpr.md. */
 
-export const dataClasses = ['identifier', 'personal', 'free-text', 'none'] as const;
+const dataClasses = ['identifier', 'personal', 'free-text', 'none'] as const;
 export type DataClass = (typeof dataClasses)[number];
 
-export const treatments = ['delete', 'redact', 'pseudonymise', 'keep'] as const;
+const treatments = ['delete', 'redact', 'pseudonymise', 'keep'] as const;
 export type Treatment = (typeof treatments)[number];
 
 /** By what a person is found. */

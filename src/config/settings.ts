@@ -61,7 +61,7 @@ export function sectionKeys(path: readonly PropertyKey[]): string[] | undefined 
 }
 
 /** `REVIEWOPS_PIPELINE_MEMORY_LIMIT` for `pipeline.memoryLimit`. */
-export const environmentName = (path: readonly string[]): string =>
+const environmentName = (path: readonly string[]): string =>
   `REVIEWOPS_${path
     .map((part) => part.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toUpperCase())
     .join('_')}`;

@@ -15,7 +15,7 @@ export function missingInSilver(batch: Pick<BatchDetails, 'manifests'>): string[
 }
 
 /** `table.column` of what the configuration maps, by table. Tables that may be absent count too. */
-export function mappedColumns(entities: Entities): Map<string, string[]> {
+function mappedColumns(entities: Entities): Map<string, string[]> {
   const columns = new Map<string, string[]>();
   for (const { table, ...mapping } of Object.values(entities)) {
     const names = Object.values(mapping as Record<string, string | null>).filter(

@@ -7,7 +7,6 @@ import { mapParallel } from '../system/parallel.js';
 
 /** Where the pipeline writes. */
 export const writtenPlaces = ['bronze', 'silver', 'gold', 'logs'] as const;
-export type WrittenPlace = (typeof writtenPlaces)[number];
 
 /**
  * Writes a small object, reads it back and removes it, and the versions of it that a bucket kept.

@@ -165,9 +165,7 @@ const builtIn: Record<string, TypeMapping> = {
 const widestDecimal = 38;
 
 /** Precision and scale of `numeric(p, s)`; undefined for plain `numeric`. */
-export function numericModifier(
-  modifier: number,
-): { precision: number; scale: number } | undefined {
+function numericModifier(modifier: number): { precision: number; scale: number } | undefined {
   if (modifier < 4) return undefined;
   const packed = modifier - 4;
   // The scale is a signed number of 11 bits: numeric(2, -3) is allowed since PostgreSQL 15.

@@ -11,13 +11,6 @@ export interface JournalReport {
   broken: { runId: string; problem: string }[];
 }
 
-/** When a credential was made, where something knows it. */
-export interface CredentialAge {
-  ageDays: number;
-  /** How that is known. */
-  source: string;
-}
-
 /** What whoever starts the checks hands in: everything from outside the domain. */
 export interface HealthSources {
   config: Config;

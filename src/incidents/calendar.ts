@@ -116,7 +116,7 @@ function offsetAt(at: number, timeZone: string): number {
 }
 
 /** The instant at which the clock of a place shows this; the later one where it is skipped. */
-export function instantOf(
+function instantOf(
   { year, month, day }: Pick<LocalTime, 'year' | 'month' | 'day'>,
   minutes: number,
   timeZone: string,

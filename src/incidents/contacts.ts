@@ -2,7 +2,7 @@ import type { Contact, IncidentsConfig } from '../config/incidents-schema.js';
 import { daySet, localTime, minutesOf } from './calendar.js';
 
 /** Whether a person is on call at an instant; hours may run over midnight. */
-export function isOnCall(contact: Contact, at: Date, timeZone: string): boolean {
+function isOnCall(contact: Contact, at: Date, timeZone: string): boolean {
   const { weekday, minutes } = localTime(at.getTime(), timeZone);
   const from = minutesOf(contact.from ?? '00:00');
   const until = minutesOf(contact.until ?? '24:00');

@@ -3,7 +3,7 @@ import { clocksOf, policyOf } from './clocks.js';
 import { describeEvent } from './describe.js';
 import type { IncidentEvent, LoggedEvent, Status } from './events.js';
 import type { NewMessage } from './outbox.js';
-import { rank, severityName } from './severity.js';
+import { severityName } from './severity.js';
 import type { IncidentState } from './state.js';
 
 export type NoticeKind =
@@ -234,9 +234,3 @@ function descriptionOf(state: IncidentState): string {
   ];
   return lines.filter((line) => line !== '').join('\n');
 }
-
-/** The most urgent level that an incident has had. */
-export const worstLevel = (state: IncidentState): Severity | null =>
-  state.cycles
-    .flatMap(({ levels }) => levels.map(({ severity }) => severity))
-    .reduce((worst, severity) => (rank(severity) < rank(worst) ? severity : worst), state.severity);

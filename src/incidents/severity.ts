@@ -7,8 +7,6 @@ export { type Severity, severities } from '../config/incidents-schema.js';
 export const rank = (severity: Severity | null): number =>
   severity === null ? severities.length : severities.indexOf(severity);
 
-export const moreUrgent = (a: Severity, b: Severity): Severity => (rank(a) <= rank(b) ? a : b);
-
 /** As the preset of the configuration calls it. */
 export const severityName = (
   severity: Severity | null,

@@ -11,7 +11,7 @@ import {
 } from '../system/files.js';
 import { redactDeep } from '../system/redact.js';
 import type { IncidentEvent } from './events.js';
-import { type Recorded, recordRecoveries, recordSignal, type Signal } from './signals.js';
+import { type Recorded, recordSignal, type Signal } from './signals.js';
 import type { IncidentStore, NewEvent } from './store.js';
 import { record } from './work.js';
 
@@ -41,7 +41,6 @@ export type Spooled =
       /** Keys of the messages that were sent. */
       told: string[];
     }
-  | { kind: 'recovered'; id: string; at: string; checks: { check: string; summary: string }[] }
   | { kind: 'run'; id: string; at: string; incidentId: number; event: IncidentEvent };
 
 export type SpooledSignal = Extract<Spooled, { kind: 'signal' }>;
@@ -70,14 +69,6 @@ export async function spoolSignal(
   await writeEntry(home, entry);
   return entry;
 }
-
-/** Puts down that checks find nothing any more. */
-export const spoolRecovery = (
-  home: string,
-  at: Date,
-  checks: { check: string; summary: string }[],
-): Promise<void> =>
-  writeEntry(home, { kind: 'recovered', id: randomUUID(), at: at.toISOString(), checks });
 
 /** Puts down what a runbook came to that ran for an incident. */
 export const spoolRun = (
@@ -137,13 +128,11 @@ async function readEntry(path: string): Promise<Spooled | undefined> {
 
 export interface Delivered {
   recorded: Recorded[];
-  /** Incidents in which something is gone. */
-  recovered: number[];
 }
 
 /** Hands everything over to the database, one after the other; each is removed once it is there. */
 export async function deliverSpool(store: IncidentStore, home: string): Promise<Delivered> {
-  const delivered: Delivered = { recorded: [], recovered: [] };
+  const delivered: Delivered = { recorded: [] };
   for (const entry of await readSpool(home)) {
     await deliver(store, entry, delivered);
     await rm(join(directory(home), nameOf(entry)), { force: true });
@@ -153,17 +142,12 @@ export async function deliverSpool(store: IncidentStore, home: string): Promise<
 }
 
 async function deliver(store: IncidentStore, entry: Spooled, into: Delivered): Promise<void> {
-  const at = new Date(entry.at);
-  if (entry.kind === 'recovered') {
-    const { id, checks } = entry;
-    into.recovered.push(...(await recordRecoveries(store, { id, at, checks })));
-    return;
-  }
   if (entry.kind === 'run') {
     await recordRun(store, entry);
     return;
   }
   const { id, by, signal } = entry;
+  const at = new Date(entry.at);
   const meanwhile = { events: entry.events.map(toEvent), told: new Set(entry.told) };
   into.recorded.push(await recordSignal(store, { id, at, by, ...signal }, meanwhile));
 }

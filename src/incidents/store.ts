@@ -62,7 +62,7 @@ const fromRow = ({ seq, at, type, by, data }: EventRow): LoggedEvent => ({
 });
 
 /** The events of incidents, in their order. */
-export async function readEvents(
+async function readEvents(
   client: Pick<DatabaseClient, 'query'>,
   ids: readonly number[],
 ): Promise<Map<number, LoggedEvent[]>> {

@@ -135,7 +135,7 @@ export const checklistText: Record<ChecklistItem, string> = {
   communicated: 'What was done is documented and communicated.',
 };
 
-export const checklistIncomplete = (id: number, missing: readonly ChecklistItem[]): OperatorError =>
+const checklistIncomplete = (id: number, missing: readonly ChecklistItem[]): OperatorError =>
   refused(
     'CHECKLIST_INCOMPLETE',
     `Incident ${id} is not closed: ${missing.length} of ${checklistItems.length} points are not confirmed (${missing

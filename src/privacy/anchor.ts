@@ -31,7 +31,7 @@ export async function anchorToFile(home: string, path: string, now: () => Date):
   return anchor;
 }
 
-export const anchorText = (anchors: readonly Anchor[]): string =>
+const anchorText = (anchors: readonly Anchor[]): string =>
   anchors.map((anchor) => `${JSON.stringify(anchor)}\n`).join('');
 
 /** @throws ANCHOR_UNREADABLE (exit 1) */

@@ -17,7 +17,7 @@ export interface PlannedTable {
 }
 
 /** Tables with rows that point at others before those they point at. */
-export function childrenFirst(tables: readonly ModelTable[]): ModelTable[] {
+function childrenFirst(tables: readonly ModelTable[]): ModelTable[] {
   const ordered: ModelTable[] = [];
   const visit = (table: ModelTable, open: readonly string[]): void => {
     if (ordered.includes(table) || open.includes(table.id)) return;
@@ -58,12 +58,12 @@ export function treatmentProblems(
 }
 
 /** Columns that identify or describe the person. */
-export const changedColumns = ({ columns }: ModelTable): string[] =>
+const changedColumns = ({ columns }: ModelTable): string[] =>
   columns
     .filter((column) => column.class !== undefined && column.class !== 'none')
     .map(({ name }) => name);
 
-export const isPseudonymised = ({ columns }: ModelTable, column: string): boolean =>
+const isPseudonymised = ({ columns }: ModelTable, column: string): boolean =>
   columns.some((one) => one.name === column && one.domain === 'customer');
 
 /**

@@ -6,7 +6,7 @@ import { Workspace } from '../lake/workspace.js';
 import { errorCode, failed } from '../system/errors.js';
 import { describeFileError, makeDirectory, syncDirectory } from '../system/files.js';
 
-export const privacyDirectory = (home: string): string => join(home, 'privacy');
+const privacyDirectory = (home: string): string => join(home, 'privacy');
 export const journalPath = (home: string): string => join(privacyDirectory(home), 'journal.jsonl');
 
 /** What happened, without any identifier. */

@@ -60,7 +60,7 @@ export function derivePrivacyKeys(pseudonymKey: Uint8Array): PrivacyKeys {
 }
 
 /** What stands between purpose and text: no text of a database holds it. */
-export const digestSeparator = '\0';
+const digestSeparator = '\0';
 
 const digestWith = (key: Uint8Array, purpose: string, text: string): string =>
   createHmac('sha256', key).update(`${purpose}${digestSeparator}${text}`, 'utf8').digest('hex');

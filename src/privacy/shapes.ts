@@ -38,7 +38,7 @@ export const pseudonymDomain: Domain = 'pseudonym';
 const text = (column: string): string => `CAST(${quoteName(column)} AS VARCHAR)`;
 
 /** A text of the engine's SQL in the form in which its domain is compared (`normalForm`). */
-export function comparedInEngine(value: string, domain: Domain): string {
+function comparedInEngine(value: string, domain: Domain): string {
   if (domain === 'email') return `lower(nfc_normalize(trim(${value})))`;
   return domain === 'phone'
     ? `regexp_replace(regexp_replace(${value}, '\\D', '', 'g'), '^00', '')`

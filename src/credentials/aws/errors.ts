@@ -13,16 +13,16 @@ const statusOf = (error: unknown): number =>
   0;
 
 /** The credential is unknown, inactive, expired, or wrong; also what a new one gets at first. */
-export const isRejected = (error: unknown): boolean =>
+const isRejected = (error: unknown): boolean =>
   /^(InvalidClientTokenId|InvalidAccessKeyId|SignatureDoesNotMatch|UnrecognizedClient|AuthFailure|InvalidToken|ExpiredToken|TokenRefreshRequired|RequestExpired|CredentialsProviderError)/.test(
     nameOf(error),
   );
 
-export const isDenied = (error: unknown): boolean =>
+const isDenied = (error: unknown): boolean =>
   /^(AccessDenied|Forbidden|Unauthorized|NotAuthorized)/.test(nameOf(error));
 
 /** The service was asked not to do it now; it did nothing. */
-export const isThrottled = (error: unknown): boolean =>
+const isThrottled = (error: unknown): boolean =>
   /^(Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|ServiceFailure|ServiceUnavailable)/.test(
     nameOf(error),
   ) || statusOf(error) === 429;
@@ -31,17 +31,11 @@ export const isThrottled = (error: unknown): boolean =>
 export const isAbsent = (error: unknown): boolean =>
   /^(NoSuchEntity|ResourceNotFound|ParameterNotFound|NotFound)/.test(nameOf(error));
 
-/** The service, or what stands in for it, does not know the request. */
-export const isUnsupported = (error: unknown): boolean =>
-  /^(NotImplemented|UnknownOperation|InvalidAction|UnsupportedOperation|InternalFailure)/.test(
-    nameOf(error),
-  ) || statusOf(error) === 501;
-
 /**
  * What went wrong, as an operator reads it. `what` says what was tried: `List the keys of etl`.
  * A bug of ours is returned as it is.
  */
-export function describeAwsError(error: unknown, what: string, signal: AbortSignal): unknown {
+function describeAwsError(error: unknown, what: string, signal: AbortSignal): unknown {
   if (isOperatorError(error) || !(error instanceof Error)) return error;
   if (error.name === 'AbortError' || signal.aborted) {
     return isOperatorError(signal.reason)

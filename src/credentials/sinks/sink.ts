@@ -1,4 +1,4 @@
-import { isPublic, type Values } from '../record.js';
+import type { Values } from '../record.js';
 
 /**
  * A place that hands out a credential. The new values are staged first, where no consumer looks;
@@ -86,9 +86,3 @@ export function parseObject(text: string): Record<string, unknown> {
     return {};
   }
 }
-
-/** Which credential the values are, without showing it: ids as they are, the rest not at all. */
-export const describeValues = (values: Values): string =>
-  Object.entries(values)
-    .map(([name, value]) => (isPublic(name) ? `${name} ${value}` : name))
-    .join(', ');

@@ -22,7 +22,7 @@ function address(secret: SecretLookup, name: string): string {
 }
 
 /** The three characters that Slack's markup gives a meaning to: no mention comes from data. */
-export const slackEscape = (text: string): string =>
+const slackEscape = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
 /** Slack's incoming webhook. What people wrote goes into plain-text blocks, which have no markup. */

@@ -27,7 +27,7 @@ export const manyLines = (text: string): string =>
     .map((line) => oneLine(line, 2_000))
     .join('\n');
 
-export const ticketName = ({ incidentId, severity }: Notice): string =>
+const ticketName = ({ incidentId, severity }: Notice): string =>
   `${severity} #${incidentId === 0 ? '(no number yet)' : incidentId}`;
 
 /** `P1 #12: summary`. */

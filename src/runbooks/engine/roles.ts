@@ -5,7 +5,7 @@ import { isAmong } from './approval.js';
 import type { Runbook } from './definition.js';
 
 /** The roles of a person. `Ada` and `ada ` are one person. */
-export function rolesOf(person: string, { roles, others }: Config['operators']): readonly Role[] {
+function rolesOf(person: string, { roles, others }: Config['operators']): readonly Role[] {
   const entry = Object.entries(roles).find(([name]) => isAmong(person, [name]));
   return entry === undefined ? others : entry[1];
 }

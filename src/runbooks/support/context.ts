@@ -58,7 +58,7 @@ export async function reading<T>(
 }
 
 /** Whether an error says that something could not be reached, rather than that it is wrong. */
-export const isUnreachable = (error: unknown): boolean =>
+const isUnreachable = (error: unknown): boolean =>
   isOperatorError(error) && error.exitCode === ExitCode.unreachable;
 
 /** The batches that are served; undefined while the database cannot tell. */

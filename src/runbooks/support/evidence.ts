@@ -7,7 +7,7 @@ import type { CheckState, Finding } from '../engine/definition.js';
 import { type AnyContext, databaseOf, servedBatches } from './context.js';
 
 /** How many of the newest batches a runbook looks at when none is named. */
-export const usualBatches = 10;
+const usualBatches = 10;
 
 /** A look at the lake as the steps need it: the named batch, or the newest ones. */
 export async function look(context: AnyContext, batchId: string | undefined, limit = usualBatches) {

@@ -40,7 +40,7 @@ export function contextsOf(model: Model): Context[] {
   }
 }
 
-export const isTyping = (model: Model): boolean => typing.has(contextsOf(model)[0] ?? 'everywhere');
+const isTyping = (model: Model): boolean => typing.has(contextsOf(model)[0] ?? 'everywhere');
 
 /** What the keys mean now: each key once, and only what can be done. */
 export function bindingsOf(model: Model): Binding[] {

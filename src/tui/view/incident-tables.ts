@@ -122,7 +122,7 @@ function eventText(data: Record<string, unknown>): string {
  * What cures the incident: the runbooks that its causes name; where none is named, the one whose
  * failure opened it, with the inputs that it had then.
  */
-export function curesOf({ runbooks, events }: IncidentDetail): readonly CureOfIncident[] {
+function curesOf({ runbooks, events }: IncidentDetail): readonly CureOfIncident[] {
   if (runbooks.length > 0) return runbooks;
   for (const { data } of events.toReversed()) {
     const { evidence } = data;

@@ -9,7 +9,7 @@ const gap = 2;
 const leastRest = 8;
 
 /** Columns of the screen for each column of the table; those that do not fit get none. */
-export function columnWidths(columns: readonly Column[], width: number): number[] {
+function columnWidths(columns: readonly Column[], width: number): number[] {
   const fixed = columns.map(({ width, least = leastRest }) => (width === 'rest' ? least : width));
   let sum = fixed.reduce((total, one) => total + one + gap, -gap);
   // The last ones say least: they go first, but never the one that takes the rest.
