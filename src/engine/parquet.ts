@@ -92,11 +92,14 @@ async function writeFiles(
       const statistics = new Map(column_statistics.map(({ key, value }) => [key, value]));
       const ranges: ParquetExtent['ranges'] = {};
       const untold: string[] = [];
+      const texts: string[] = [];
       for (const { name, type } of rangeColumns) {
         const range = toldRange(type, statistics.get(quoteName(name)));
         if (range === undefined) untold.push(name);
         else ranges[name] = range;
+        if (range?.max != null && type === 'VARCHAR') texts.push(name);
       }
+      untold.push(...(await shortened(engine, filename, texts)));
       if (untold.length > 0) {
         Object.assign(ranges, (await measureParquet(engine, filename, untold)).ranges);
       }
@@ -107,7 +110,7 @@ async function writeFiles(
 
 /** Types whose smallest and largest values the writer tells in the words of a cast to text. */
 const toldTypes =
-  /^(?:TINYINT|SMALLINT|INTEGER|BIGINT|DECIMAL\(.*\)|VARCHAR|UUID|DATE|TIMESTAMP.*)$/;
+  /^(?:TINYINT|SMALLINT|INTEGER|BIGINT|DECIMAL\([^()]*\)|VARCHAR|UUID|DATE|TIMESTAMP(?: WITH TIME ZONE)?)$/;
 
 /** Undefined when the writer does not tell: it gives up on long texts. */
 function toldRange(
@@ -120,6 +123,17 @@ function toldRange(
   if (num_values !== undefined && null_count === num_values) return { min: null, max: null };
   if (min === undefined || max === undefined || !toldTypes.test(type)) return undefined;
   return { min, max };
+}
+
+/** Those of the text columns of which the writer told no value, but a bound: of long texts it keeps the start. */
+async function shortened(engine: Engine, path: string, columns: string[]): Promise<string[]> {
+  if (columns.length === 0) return [];
+  const rows = await engine.rows<{ name: string }>(
+    `SELECT path_in_schema AS name FROM parquet_metadata(${fileLiteral(path)})
+     WHERE path_in_schema IN (${columns.map(literal).join(', ')})
+     GROUP BY name HAVING NOT bool_and(coalesce(min_is_exact AND max_is_exact, false))`,
+  );
+  return rows.map(({ name }) => name);
 }
 
 /** Measures a file that has the columns. */

@@ -84,8 +84,13 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   });
   const connection = await instance.connect();
   const session = new EngineSession(instance, connection, options);
-  await session.run("SET TimeZone = 'UTC'");
-  return session;
+  try {
+    await session.run("SET TimeZone = 'UTC'");
+    return session;
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
 }
 
 const interruptAgainMilliseconds = 50;

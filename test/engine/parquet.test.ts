@@ -37,11 +37,17 @@ const columns: Record<string, string> = {
   decimal: 'CAST(i AS DECIMAL(18, 4)) / 7',
   'wide decimal': 'CAST(i AS DECIMAL(38, 9))',
   text: "'é' || CAST(i AS VARCHAR)",
-  'text beyond what statistics hold': "repeat('x', CASE WHEN i = 5 THEN 20000 ELSE 1 END)",
+  'text beyond what statistics hold': "repeat('x', CASE WHEN i = -5 THEN 20000 ELSE 1 END)",
+  'text that statistics cut': "CASE WHEN i = -5 THEN 'b' || repeat('é', 200) ELSE 'a' || i END",
+  'text that statistics cut below':
+    "CASE WHEN i = -5 THEN 'A' || repeat('é', 200) ELSE 'a' || i END",
+  'text that they only just hold': "CASE WHEN i = -5 THEN repeat('z', 256) ELSE 'a' || i END",
+  'text beyond ASCII':
+    "CASE WHEN i = -5 THEN repeat('z', 300) ELSE chr(CAST(65 + abs(i) % 900 AS INTEGER)) END",
   'empty text': "CASE WHEN i % 2 = 0 THEN '' ELSE ' ' END",
   'a "quoted" name': 'CAST(i AS VARCHAR)',
   null: 'CAST(NULL AS VARCHAR)',
-  'mostly null': 'CASE WHEN i = 7 THEN CAST(i AS INTEGER) END',
+  'mostly null': 'CASE WHEN i = -7 THEN CAST(i AS INTEGER) END',
   uuid: 'CAST(md5(CAST(i AS VARCHAR)) AS UUID)',
   boolean: 'i % 2 = 0',
   date: "DATE '2000-01-01' + CAST(i AS INTEGER)",
@@ -49,10 +55,15 @@ const columns: Record<string, string> = {
   timestamp: "TIMESTAMP '2000-01-01 00:00:00.123456' + to_seconds(i)",
   'infinite timestamp':
     "CASE WHEN i % 2 = 0 THEN TIMESTAMP 'infinity' ELSE TIMESTAMP '1999-01-01' END",
+  'date before Christ': "DATE '4714-11-24 (BC)' + CAST(abs(i) AS INTEGER)",
+  'timestamp before Christ':
+    "TIMESTAMP '0044-03-15 (BC) 00:00:00.000001' + to_days(CAST(i AS INTEGER))",
+  'timestamptz before Christ':
+    "TIMESTAMPTZ '0044-03-15 (BC) 00:00:00+00' + to_days(CAST(i AS INTEGER))",
   timestamptz: "TIMESTAMPTZ '2000-01-01 00:00:00+00' + to_hours(i)",
   time: "TIME '10:00:00' + to_seconds(abs(i) % 1000)",
   float: 'CAST(i AS FLOAT) / 3',
-  double: "CASE WHEN i = 3 THEN 'NaN' ELSE i / 3 END::DOUBLE",
+  double: "CASE WHEN i = -3 THEN 'NaN' ELSE i / 3 END::DOUBLE",
   blob: 'encode(CAST(i AS VARCHAR))',
 };
 
