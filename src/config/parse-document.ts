@@ -32,14 +32,23 @@ export function parseConfig(text: string, path: string, cwd: string): ConfigDocu
   const problems: Problem[] = document.errors.map((error) => ({
     where: at(error.pos[0]),
     key: '',
-    // The library appends an excerpt of the file, which may hold a secret.
-    message: (error.message.split('\n')[0] ?? '').replace(/ at line \d+, column \d+:?$/, ''),
+    message: error.code === 'MULTIPLE_DOCS' ? 'starts a second document' : firstLine(error),
   }));
   const empty = { path, name, base: {}, profiles: new Map(), locate, problems };
   if (problems.length > 0) return empty;
-  problems.push(...findSecrets(document, at));
+  problems.push(...findSecrets(document, at), ...findBrokenAliases(document, at));
 
-  const value: unknown = document.toJS();
+  let value: unknown;
+  try {
+    value = document.toJS();
+  } catch (error) {
+    // Aliases that are unresolved, or so many that they would fill the memory.
+    if (!(error instanceof ReferenceError)) throw error;
+    if (problems.length === 0) {
+      problems.push({ where: name, key: '', message: 'repeats too much by aliases (*name)' });
+    }
+  }
+  if (problems.some(({ key }) => key.startsWith('*'))) return empty;
   if (value === null || value === undefined) return empty;
   if (!isSection(value)) {
     problems.push({ where: at(0), key: '', message: 'must hold settings by name' });
@@ -66,6 +75,10 @@ export function parseConfig(text: string, path: string, cwd: string): ConfigDocu
   }
   return { ...empty, base: prepare(base, path), profiles };
 }
+
+/** What the library says; below it is an excerpt of the file, which may hold a secret. */
+const firstLine = (error: Error): string =>
+  (error.message.split('\n')[0] ?? '').replace(/ at line \d+, column \d+:?$/, '');
 
 /** Sections left empty count as absent; relative paths of the lake are relative to the file. */
 function prepare(section: Record<string, unknown>, file: string): Record<string, unknown> {
@@ -110,7 +123,9 @@ function offsetOf(
   let node: unknown = document.contents;
   for (const [index, part] of path.entries()) {
     if (isMap(node)) {
-      const pair = node.items.find((item) => isScalar(item.key) && item.key.value === part);
+      const pair = node.items.find(
+        (item) => isScalar(item.key) && String(item.key.value) === String(part),
+      );
       if (pair === undefined) return offset;
       const wantsKey = key && index === path.length - 1;
       const keyOffset = isScalar(pair.key) ? pair.key.range?.[0] : undefined;
@@ -122,6 +137,25 @@ function offsetOf(
     }
   }
   return offset;
+}
+
+/** Aliases to nothing, and aliases to what they stand in, which would have no end. */
+function findBrokenAliases(
+  document: Document.Parsed,
+  at: (offset: number | undefined) => string,
+): Problem[] {
+  const found: Problem[] = [];
+  visit(document, {
+    Alias: (_index, alias, around) => {
+      const meant = alias.resolve(document);
+      const message =
+        meant === undefined
+          ? `refers to nothing; &${alias.source} has to stand before it`
+          : around.includes(meant) && 'refers to what it stands in';
+      if (message) found.push({ where: at(rangeOf(alias)), key: `*${alias.source}`, message });
+    },
+  });
+  return found;
 }
 
 const rangeOf = (node: unknown): number | undefined =>
