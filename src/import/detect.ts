@@ -54,6 +54,7 @@ export function detectFormat(
   const found = looks.map((look) => {
     const fitting = fittingFormats(look, mappings, catalog);
     const [only, another] = fitting;
+    if (only === undefined && look.kind === 'empty') throw emptyFile(look.path, mappings);
     if (only === undefined) throw unknownFormat(look, known, catalog);
     if (another !== undefined) {
       throw invalid(
@@ -78,12 +79,15 @@ export function detectFormat(
   return formatNamed(first.format, mappings);
 }
 
+/** Only JSON Lines have no header: there, an empty file is one of no records. */
+function emptyFile(path: string, mappings: readonly Mapping[]) {
+  const headless = mappings.filter(({ container }) => container.kind === 'jsonl');
+  return invalid('FORMAT_UNKNOWN', `${path} is empty: it has not even a header.`, {
+    hint: `Leave the file out, or, if it should be JSON Lines, name them with --format (${headless.map(({ format }) => format).join(', ')}).`,
+  });
+}
+
 function unknownFormat(look: SourceLook, known: string, catalog: Catalog) {
-  if (look.kind === 'empty') {
-    return invalid('FORMAT_UNKNOWN', `${look.path} is empty: it has not even a header.`, {
-      hint: `Name its format with --format (${known}), or leave the file out.`,
-    });
-  }
   if (look.firstLineTooLong) {
     const limit = `${maximumRecordBytes >> 20} MiB`;
     return invalid(
@@ -134,7 +138,7 @@ export function planSource(look: SourceLook, format: ImportFormat, catalog: Cata
     }
     assertNames(look, format.mapping);
   } else if (container.kind !== 'jsonl') {
-    throw misfit(path, format.name, 'it is empty: it has not even a header');
+    throw misfit(path, format.name, 'it is empty: it has not even a header', 'Leave the file out.');
   }
   return { path, file, container, table: undefined };
 }
@@ -156,7 +160,9 @@ function assertNames(look: SourceLook, mapping: Mapping): void {
   }
 }
 
-const misfit = (path: string, format: string, why: string) =>
-  invalid('FORMAT_MISFIT', `${path} is not in the format "${format}": ${why}.`, {
-    hint: 'Leave --format out to have it detected, or describe the layout with --mapping FILE.',
-  });
+const misfit = (
+  path: string,
+  format: string,
+  why: string,
+  hint = 'Leave --format out to have it detected, or describe the layout with --mapping FILE.',
+) => invalid('FORMAT_MISFIT', `${path} is not in the format "${format}": ${why}.`, { hint });

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { invalid } from '../system/errors.js';
 import { scanCsv, splitCsv } from './csv.js';
 import { type Container, maximumRecordBytes } from './framer.js';
@@ -38,12 +39,14 @@ export async function lookAt(source: Source, signal: AbortSignal): Promise<Sourc
   const unknown = { ...source, keys: [], firstLineTooLong: false, header: () => [] };
   if (start === -1) return { ...unknown, kind: 'empty' };
   const text = head.subarray(start);
-  if (text.subarray(0, 64).includes(0)) {
-    throw invalid('IMPORT_FILE_ENCODING', `${path} holds NUL bytes: it is not UTF-8 text.`, {
-      hint: 'Import reads CSV, TSV and JSON Lines in UTF-8.',
+  const firstLineTooLong = !peek.complete && !text.includes(lineFeed);
+  const firstLine = text.subarray(0, firstLineEnd(text));
+  if (firstLine.includes(0) || !(firstLineTooLong || isUtf8(firstLine))) {
+    const what = firstLine.includes(0) ? 'holds NUL bytes: it is not' : 'is not';
+    throw invalid('IMPORT_FILE_ENCODING', `${path} ${what} UTF-8 text.`, {
+      hint: 'Import reads CSV, TSV and JSON Lines in UTF-8; iconv -f LATIN1 -t UTF-8 FILE converts text.',
     });
   }
-  const firstLineTooLong = !peek.complete && !text.includes(lineFeed);
   const first = text.toString('utf8', 0, 64).trimStart()[0];
   if (first === '{' || first === '[') {
     const keys = firstLineTooLong && first === '{' ? [] : jsonKeys(path, text, peek.complete);
@@ -62,13 +65,14 @@ export async function lookAt(source: Source, signal: AbortSignal): Promise<Sourc
   };
 }
 
+function firstLineEnd(text: Buffer): number {
+  const end = text.indexOf(lineFeed);
+  return end === -1 ? text.length : end;
+}
+
 function headerOf(text: Buffer, container: Container, complete: boolean): string[] {
   if (container.kind === 'tsv') {
-    const end = text.indexOf(0x0a);
-    return text
-      .toString('utf8', 0, end === -1 ? text.length : end)
-      .replace(/\r$/, '')
-      .split('\t');
+    return text.toString('utf8', 0, firstLineEnd(text)).replace(/\r$/, '').split('\t');
   }
   const delimiter = (container.kind === 'csv' ? container.delimiter : ',').charCodeAt(0);
   const scan = scanCsv(text, 0, delimiter, complete);

@@ -50,6 +50,13 @@ const refusals: [string, string | Buffer, string, RegExp][] = [
   ],
   ['UTF-16', Buffer.from(`\ufeff${fineFood}`, 'utf16le'), 'IMPORT_FILE_ENCODING', /UTF-16/],
   ['a binary file', Buffer.from([1, 0, 2, 0]), 'IMPORT_FILE_ENCODING', /NUL bytes/],
+  ['random bytes', Buffer.from([0xff, 0xc0, 9, 0x80, 10]), 'IMPORT_FILE_ENCODING', /not UTF-8/],
+  [
+    'a header in Latin 1',
+    Buffer.from('review_id,pr\u00e9nom\n', 'latin1'),
+    'IMPORT_FILE_ENCODING',
+    /not UTF-8/,
+  ],
   ['a zip archive', Buffer.from('PK\u0003\u0004....'), 'IMPORT_FILE_PACKED', /a zip archive/],
   [
     'a gzip file cut short',
