@@ -25,7 +25,7 @@ export interface Cause {
 const ofData = /^(FILE|MANIFEST|OBJECT|BATCH|SILVER|GOLD|LAYER)_/;
 
 /** What the caller got wrong is no incident; a table that is gone is one. */
-const structural = /^(TABLE|COLUMN|SCHEMA)_/;
+const structural = /^(TABLE|COLUMN|SCHEMA)_(?!NOT_SELECTED)/;
 
 /** Whether a failure is one of the system, not of whoever typed the command. */
 export function isFailure(error: unknown): boolean {

@@ -104,6 +104,10 @@ describe('the pipeline as a command', () => {
       expect([malformed.code, malformed.json().error.code]).toEqual([2, 'BATCH_ID_INVALID']);
       const none = await command.run('pipeline', 'extract', '--tables', ' ,');
       expect([none.code, none.json().error.code]).toEqual([2, 'USAGE_ERROR']);
+      const mistyped = await command.run('pipeline', 'extract', '--tables', 'reviw');
+      expect([mistyped.code, mistyped.json().error.code]).toEqual([2, 'TABLE_NOT_SELECTED']);
+      // Nor is it an incident.
+      expect(mistyped.stderr).not.toContain('ncident');
     });
   });
 
