@@ -4,11 +4,13 @@ import type { CommandContext } from '../../cli/context.js';
 import { renderTable } from '../../cli/table.js';
 import { paint, type Terminal } from '../../cli/terminal.js';
 import type { RunWithMean } from '../../pipeline/history.js';
-import { formatSeconds } from '../../system/duration.js';
+import { formatCount, formatSeconds } from '../../system/duration.js';
 
 interface StatusResult {
   runs: RunWithMean[];
 }
+
+const count = (rows: number | undefined) => (rows === undefined ? '–' : formatCount(rows));
 
 export default class PipelineStatus extends ReviewopsCommand<StatusResult> {
   static override summary = 'Show the last runs, each against the mean of those before it.';
@@ -45,8 +47,8 @@ export default class PipelineStatus extends ReviewopsCommand<StatusResult> {
         paint(terminal, run.status === 'succeeded' ? 'green' : 'red', run.status),
         run.seconds === null ? '–' : formatSeconds(run.seconds),
         run.ratio === null ? '–' : `${Math.round(run.ratio * 100)} %`,
-        String(run.stages.at(-1)?.rowsOut ?? '–'),
-        String(run.stages.reduce((total, stage) => total + stage.rejected, 0)),
+        count(run.stages.at(-1)?.rowsOut),
+        count(run.stages.reduce((total, stage) => total + stage.rejected, 0)),
       ]),
       terminal,
     );
