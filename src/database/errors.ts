@@ -97,6 +97,8 @@ const lost =
 const lostMessages =
   /Connection terminated|timeout expired|connection timeout|Client has encountered a connection error|not queryable/i;
 
+/** As the driver puts it. */
+const noPassword = /client password must be a/i;
 const noTls = /does not support SSL|error establishing an SSL connection/i;
 const badCertificate =
   /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(VERIFY_LEAF_SIGNATURE|GET_ISSUER_CERT(_LOCALLY)?)|CERT_\w+|ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH|INVALID_CA)$/;
@@ -122,6 +124,16 @@ export function describeDatabaseError(
       hint: target.kind === 'embedded' ? (ofEmbedded[code] ?? entry.hint) : entry.hint,
       cause: error,
     });
+  }
+  if (noPassword.test(message)) {
+    return unreachable(
+      'DATABASE_PASSWORD_MISSING',
+      `The database asks for a password — ${where}.`,
+      {
+        hint: 'NEON_DB_URL holds none: write it between the user and the @, after a colon.',
+        cause: error,
+      },
+    );
   }
   if (noTls.test(message)) {
     return unreachable('DATABASE_TLS_MISSING', `The server does not speak TLS — ${where}.`, {

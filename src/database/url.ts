@@ -31,7 +31,7 @@ const shape = 'postgresql://USER:PASSWORD@HOST/DATABASE?sslmode=require';
 
 const malformed = (problem: string): OperatorError =>
   invalid('DATABASE_URL_INVALID', `The database URL ${problem}.`, {
-    hint: `NEON_DB_URL has the form ${shape}; special characters of the password may be written as they are or percent-encoded.`,
+    hint: `NEON_DB_URL has the form ${shape}; special characters in the password are written as %XX.`,
   });
 
 /**

@@ -92,6 +92,16 @@ describe('db ping', () => {
     }
   });
 
+  it('says that the URL holds no password where one is asked for', async () => {
+    const { code, stderr } = await runCli(
+      ['db', 'ping'],
+      against((url) => (url.password = '')),
+    );
+    expect(code).toBe(5);
+    expect(stderr).toContain('[DATABASE_PASSWORD_MISSING]');
+    expect(stderr).not.toContain('SASL');
+  });
+
   it('refuses a URL it cannot read, without showing it', async () => {
     const env = { NEON_DB_URL: 'postgres//app:kX9-geheim@host/db' };
     const { code, stdout, stderr } = await runCli(['db', 'ping', '--json'], { env });

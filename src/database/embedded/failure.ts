@@ -15,6 +15,12 @@ const causes: { sign: RegExp; code: string; what: string; hint: string }[] = [
     hint: 'Add one for this user id, or set NEON_DB_URL to a PostgreSQL of yours.',
   },
   {
+    sign: /could not bind .*Permission denied/i,
+    code: 'PORT_NOT_ALLOWED',
+    what: 'The server may not use that port',
+    hint: 'Set database.port to 1024 or above, or to 0 (any free one).',
+  },
+  {
     sign: /Permission denied|Operation not permitted/i,
     code: 'PERMISSION_DENIED',
     what: 'Permission denied',
@@ -28,7 +34,10 @@ const causes: { sign: RegExp; code: string; what: string; hint: string }[] = [
   },
 ];
 
-/** Names why a program of the server failed, with the end of what it said (`output`). */
+/**
+ * Names why a program of the server failed: by the line of `output` that says so, or, when none is
+ * known, by its end.
+ */
 export function serverFailure(
   doing: string,
   output: string,
@@ -37,15 +46,18 @@ export function serverFailure(
 ): OperatorError {
   // What the programs print holds no password; one that did would stop here.
   const safe = password === undefined ? output : output.replaceAll(password, '********');
-  const tail = safe.trim().split('\n').slice(-12).join('\n');
-  const cause = causes.find(({ sign }) => sign.test(safe));
+  const lines = safe.trim().split('\n');
+  for (const { sign, code, what, hint } of causes) {
+    const line = lines.find((said) => sign.test(said));
+    if (line === undefined) continue;
+    const message = line.replace(/^.*\b(LOG|ERROR|FATAL|PANIC): +/, '').trim();
+    return failed(code, `${doing} failed: ${what} (${where}): ${message}.`, { hint });
+  }
   return failed(
-    cause?.code ?? 'EMBEDDED_START_FAILED',
-    `${doing} failed${cause === undefined ? '' : `: ${cause.what}`} (${where}).\n${tail}`,
+    'EMBEDDED_START_FAILED',
+    `${doing} failed (${where}).\n${lines.slice(-12).join('\n')}`,
     {
-      hint:
-        cause?.hint ??
-        'See the lines above; `reviewops local reset` starts afresh (its data is lost).',
+      hint: 'See the lines above; `reviewops local reset` starts afresh (its data is lost).',
     },
   );
 }
