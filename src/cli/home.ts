@@ -4,8 +4,17 @@ import { findProjectFile } from '../config/project-file.js';
 import { errorCode, invalid } from '../system/errors.js';
 import { describeFileError } from '../system/files.js';
 
-/** The state directory; without a wish it lies beside the project's configuration file. */
+/**
+ * The state directory; without a wish it lies beside the project's configuration file.
+ *
+ * @throws USAGE_ERROR for an empty --home, which an unset variable of a script makes of it
+ */
 export function findHome(flag: string | undefined, variable: string | undefined, cwd: string) {
+  if (flag === '') {
+    throw invalid('USAGE_ERROR', '--home names no directory.', {
+      hint: 'Give a directory, or leave it out for .reviewops beside the configuration.',
+    });
+  }
   if (flag !== undefined) return { home: resolve(cwd, flag), homeSource: 'flag --home' };
   if (variable) return { home: resolve(cwd, variable), homeSource: 'environment REVIEWOPS_HOME' };
   const file = findProjectFile(cwd);

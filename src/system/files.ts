@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errorCode, failed, type OperatorError } from './errors.js';
 
@@ -16,11 +16,7 @@ export async function syncDirectory(directory: string): Promise<void> {
 
 /** Like `mkdir -p`, and durable: each directory made is synced in its parent. */
 export async function makeDirectory(directory: string, mode = 0o777): Promise<void> {
-  const first = await mkdir(directory, { recursive: true, mode }).catch((error: unknown) => {
-    // Node says ENOENT for a read-only file system, too.
-    if (errorCode(error) !== 'ENOENT') throw error;
-    return makeMissing(directory, mode);
-  });
+  const first = await makeMissing(directory, mode);
   if (first === undefined) return;
   for (let made = directory; ; made = dirname(made)) {
     await syncDirectory(dirname(made));
@@ -28,18 +24,37 @@ export async function makeDirectory(directory: string, mode = 0o777): Promise<vo
   }
 }
 
-/** Makes missing directories one by one, for the system's own word on what fails. */
-async function makeMissing(directory: string, mode: number): Promise<string> {
+/**
+ * Makes missing directories one by one, and gives the first; undefined when all were there. Node's own
+ * way never ends where the system says of a directory with a parent that the parent is missing (/proc),
+ * and says so itself of a read-only file system.
+ */
+async function makeMissing(directory: string, mode: number): Promise<string | undefined> {
+  const made = await makeOne(directory, mode);
+  if (made !== 'no parent') return made === 'made' ? directory : undefined;
+  const first = await makeMissing(dirname(directory), mode);
+  // Missing once more, it is no parent's fault: the system's own word says what is.
+  if ((await makeOne(directory, mode)) === 'no parent') await mkdir(directory, { mode });
+  return first ?? directory;
+}
+
+async function makeOne(directory: string, mode: number): Promise<'made' | 'present' | 'no parent'> {
   try {
     await mkdir(directory, { mode });
-    return directory;
+    return 'made';
   } catch (error) {
-    if (errorCode(error) !== 'ENOENT' || dirname(directory) === directory) throw error;
+    if (errorCode(error) === 'ENOENT' && dirname(directory) !== directory) return 'no parent';
+    if (await isDirectory(directory)) return 'present';
+    throw error;
   }
-  const first = await makeMissing(dirname(directory), mode);
-  await mkdir(directory, { mode });
-  return first;
 }
+
+/** Follows links; false where nothing is, or it cannot be looked at. */
+const isDirectory = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 
 export interface WriteOptions {
   /** File mode; 0o600 for anything secret. */

@@ -132,6 +132,15 @@ describe('local', () => {
     expect(stderr).toContain('database.port');
   });
 
+  it('takes an empty --home, as an unset variable makes of it, for no directory', async () => {
+    const { code, stderr } = await cli(['local', 'start', '--home', '']);
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: expect.stringContaining('--home names no'),
+    });
+    expect(existsSync(join(place.parent, 'postgres'))).toBe(false);
+  });
+
   it('names a state directory that cannot be one', async () => {
     const file = join(place.parent, 'a file');
     await writeFile(file, '');
