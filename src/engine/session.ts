@@ -17,9 +17,20 @@ export interface EngineOptions {
   /** Directory for spilled data; removed by whoever made it. */
   scratch: string;
   signal: AbortSignal;
+  /**
+   * For work that is done piece after piece: what one held does not add to what the next takes. Costs
+   * a tenth of the time.
+   */
+  inPieces?: boolean;
   /** A database file under `scratch` for intermediate tables; default in memory. */
   file?: string;
 }
+
+/** Memory that was freed goes back to the system soon; by itself the engine lets half a gigabyte wait. */
+const frugal = {
+  allocator_flush_threshold: '16MB',
+  allocator_bulk_deallocation_flush_threshold: '16MB',
+};
 
 /** Values that can be bound to a statement. */
 export type EngineValue = string | number | bigint | boolean | null;
@@ -81,6 +92,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     // Nothing is downloaded and no extension is loaded that is not in the package.
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
+    ...(options.inPieces === true ? frugal : {}),
   });
   const connection = await instance.connect();
   const session = new EngineSession(instance, connection, options);

@@ -7,7 +7,7 @@ import {
   writeParquet,
   writeParquetParts,
 } from '../engine/parquet.js';
-import { type Engine, openEngine } from '../engine/session.js';
+import { type Engine, type EngineOptions, openEngine } from '../engine/session.js';
 import { manifestKey } from '../lake/layout.js';
 import type { Manifest, ManifestTable } from '../lake/manifest.js';
 import { type DraftTable, requireLayer } from '../lake/publish.js';
@@ -52,7 +52,11 @@ export async function transform(
   await mkdir(scratch, { recursive: true });
   const tables = Object.values(context.config.source.entities).map(({ table }) => table);
   const files = await fetchCheckedFiles(context, bronze.manifest, scratch, tables);
-  const engine = await openStageEngine(context, scratch);
+  const rows = bronze.manifest.tables.find(
+    ({ name }) => name === context.config.source.entities.review.table,
+  )?.rows;
+  const inPieces = rows !== undefined && rows > pieceRows;
+  const engine = await openStageEngine(context, scratch, { inPieces });
   try {
     await declareMacros(engine, context.pseudonymKey);
     const { absent, repeated } = await declareSourceViews(
@@ -157,8 +161,13 @@ async function writePieces(
 }
 
 /** A session with the limits of the configuration; what exceeds them goes to scratch files. */
-export const openStageEngine = (context: StageContext, scratch: string): Promise<Engine> =>
+export const openStageEngine = (
+  context: StageContext,
+  scratch: string,
+  options: Pick<EngineOptions, 'inPieces'> = {},
+): Promise<Engine> =>
   openEngine({
+    ...options,
     memoryLimit: context.config.pipeline.memoryLimit,
     threads: context.config.pipeline.threads,
     scratch,
