@@ -23,7 +23,10 @@ const record = z.strictObject({
   imageUrl: z.string().nullable(),
   verifiedPurchase: z.boolean().nullable(),
   helpfulVotes: z.int().nullable(),
-  reviewedAt: z.iso.datetime().nullable().describe('UTC.'),
+  reviewedAt: z.iso
+    .datetime()
+    .nullable()
+    .describe('UTC; null where unknown, or outside the years 1 to 9999, which is all it can say.'),
   score: z.number().min(0).max(100),
   reviews: z.int().min(1).describe('Published reviews of the product.'),
   batchId: z.string().describe('The batch the review was published from.'),
@@ -77,7 +80,9 @@ async function forEachBestReview(
                   fact.product_id AS "productId", fact.product_name AS "productName", fact.category,
                   fact.review_id AS "reviewId", fact.rating, fact.title, fact.body,
                   fact.image_url AS "imageUrl", fact.verified_purchase AS "verifiedPurchase",
-                  fact.helpful_votes AS "helpfulVotes", fact.reviewed_at AS "reviewedAt",
+                  fact.helpful_votes AS "helpfulVotes",
+                  CASE WHEN fact.reviewed_at >= '0001-01-01 00:00:00+00' AND fact.reviewed_at < '10000-01-01 00:00:00+00'
+                    THEN fact.reviewed_at END AS "reviewedAt",
                   fact.score, product.reviews::integer AS reviews, fact.batch_id AS "batchId"
            FROM ${name} fact
            JOIN (SELECT product_id, count(*) AS reviews FROM ${name} GROUP BY product_id) product

@@ -301,6 +301,29 @@ describe('db export best-reviews', () => {
     expect((await run('--format', 'csv')).stdout).toBe(await readFile(csv, 'utf8'));
   });
 
+  it('gives no time that the format cannot say, and every one that it can', async () => {
+    cwd = await sandbox();
+    const client = await database.client();
+    const times = {
+      P1: ['-infinity', null],
+      P2: ['infinity', null],
+      P3: ['0044-03-15 12:00:00+00 BC', null],
+      P4: ['10000-01-01 00:00:00+00', null],
+      P5: ['0001-01-01 00:00:00+00', '0001-01-01T00:00:00.000Z'],
+      P6: ['9999-12-31 23:59:59+00', '9999-12-31T23:59:59.000Z'],
+    } as const;
+    for (const [product, [time]] of Object.entries(times)) {
+      await client.execute(
+        `UPDATE amazon.fact_reviews SET reviewed_at = '${time}' WHERE product_id = '${product}'`,
+      );
+    }
+    const exported = JSON.parse((await run()).stdout) as BestReviewRecord[];
+    for (const [product, [, said]] of Object.entries(times)) {
+      const found = exported.find(({ productId }) => productId === product);
+      expect([product, found?.reviewedAt]).toEqual([product, said]);
+    }
+  });
+
   it('writes nothing when a record does not fit, and leaves the file that was there', async () => {
     cwd = await sandbox({ 'best.json': 'the one of yesterday' });
     const client = await database.client();
