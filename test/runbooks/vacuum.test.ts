@@ -162,16 +162,24 @@ describe('vacuum', () => {
       await client.execute('DELETE FROM amazon.review');
       await client.query('SELECT pg_stat_force_next_flush()');
       const input = { tables: ['amazon.review'] };
-      const held = new RegExp(
-        `session with pid ${row?.pid} .*in database ${new URL(other.target.url).pathname.slice(1)}\\)`,
-      );
+      // The server has other tests' databases, too: who else writes there may be named before it.
+      const held = expect.arrayContaining([
+        expect.objectContaining({
+          name: String(row?.pid),
+          who: expect.stringContaining(
+            `in database ${new URL(other.target.url).pathname.slice(1)}`,
+          ),
+        }),
+      ]);
       // A plain vacuum goes by this database alone.
       const plain = await world.run(vacuum, input, { dryRun: true });
-      expect(step(plain.report, 'blockers')?.finding?.summary).not.toMatch(held);
+      expect(step(plain.report, 'blockers')?.finding?.evidence).not.toMatchObject({
+        blockers: held,
+      });
       const { report } = await world.run(vacuumFull, input, { ask: yes('ada') });
       expect(step(report, 'blockers')?.finding).toMatchObject({
         state: 'warning',
-        summary: expect.stringMatching(held),
+        evidence: { blockers: held },
       });
       expect(report).toMatchObject({ state: 'failed', exitCode: 4 });
       expect(report.reason).toMatch(/no dead row was removed\. They are held by session/);
