@@ -42,6 +42,7 @@ export async function copyToFile(
   try {
     const rows = await copyOut(client, sql, (batch) => file.add(batch));
     await file.finish();
+    await file.close();
     return { rows, bytes: file.bytes };
   } catch (error) {
     await file.discard();

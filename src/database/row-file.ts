@@ -25,13 +25,17 @@ export class RowFile {
   #written: Promise<void>;
   #position = 0;
 
+  readonly #present: number;
+
   /**
-   * Creates the file, or writes over what it holds; an error of that is thrown by the first write
-   * or by `finish`.
+   * Creates or empties the file, or writes over the `present` bytes that it holds; an error of that
+   * is thrown by the first write or by `finish`.
    */
-  constructor(path: string) {
+  constructor(path: string, present?: number) {
     this.path = path;
-    this.#handle = open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    this.#present = present ?? 0;
+    const empty = present === undefined ? constants.O_TRUNC : 0;
+    this.#handle = open(path, constants.O_RDWR | constants.O_CREAT | empty, 0o600);
     this.#written = this.#handle.then(
       () => undefined,
       (error: unknown) => {
@@ -72,28 +76,25 @@ export class RowFile {
     return this.#waiting > maximumWaiting ? this.#written : undefined;
   }
 
-  /** Writes what is left, cuts off what was there before, and closes the file. */
+  /** Writes what is left, and cuts off what was there before: the file can be read now. */
   async finish(): Promise<void> {
     this.#flush();
     this.#spare = [];
-    try {
-      await this.#written;
-      await (await this.#handle).truncate(this.#position);
-    } finally {
-      await this.#close();
-    }
+    await this.#written;
+    // Every call of the system waits for a turn among the rows that arrive.
+    if (this.#present > this.#position) await (await this.#handle).truncate(this.#position);
+  }
+
+  async close(): Promise<void> {
+    const handle = await this.#handle.catch(() => undefined);
+    await handle?.close();
   }
 
   /** Closes and removes the file, whatever state it is in. */
   async discard(): Promise<void> {
     await this.#written.catch(() => undefined);
-    await this.#close();
+    await this.close();
     await rm(this.path, { force: true });
-  }
-
-  async #close(): Promise<void> {
-    const handle = await this.#handle.catch(() => undefined);
-    await handle?.close();
   }
 
   #flush(): void {

@@ -18,6 +18,8 @@ export interface SnapshotSource {
 export interface SnapshotOptions {
   settings: Config['database'];
   signal: AbortSignal;
+  /** What the readers are for, and how many will be opened soon: they connect meanwhile. */
+  readers: { purpose: string; count: number };
 }
 
 export interface LockTarget {
@@ -33,7 +35,7 @@ export interface Snapshot {
   /** The connection that holds the snapshot, for reading in it. */
   readonly client: DatabaseClient;
   /** Opens another connection that sees the same state. Closed by whoever opened it. */
-  openReader(purpose: string): Promise<DatabaseClient>;
+  openReader(): Promise<DatabaseClient>;
   /**
    * Proves that the locks were held to this moment, so that all readers saw the same tables.
    * Throws `DATABASE_UNREACHABLE` when the connection was lost meanwhile.
@@ -70,14 +72,11 @@ export async function openSnapshot(
       { hint: 'Use the direct endpoint: remove `-pooler` from the host name in NEON_DB_URL.' },
     );
   }
-  const client = await openClient(target, {
-    ...options,
-    purpose: 'extract snapshot',
-    readOnly: true,
-  });
+  const connections = new Connections(target, options);
+  const client = await connections.open('extract snapshot');
   try {
-    await client.execute(sessionSettings);
     const locked = await choose(client);
+    connections.prepareReaders();
     await client.execute(begin);
     const named = (lockable: boolean) =>
       locked
@@ -92,10 +91,52 @@ export async function openSnapshot(
     // The rows of a refresh are seen by every snapshot: one from now on would mix two states.
     for (const view of named(false)) await client.execute(`SELECT FROM ${view} LIMIT 0`);
     const { id, ...source } = row;
-    return new ExportedSnapshot(target, options, client, id, source);
+    return new ExportedSnapshot(connections, client, id, source);
   } catch (error) {
+    await connections.closeUnused();
     await client.close();
     throw error;
+  }
+}
+
+/** Connections with the settings of a snapshot, of which those for readers open ahead. */
+class Connections {
+  readonly #target: DatabaseTarget;
+  readonly #options: SnapshotOptions;
+  #ahead: Promise<DatabaseClient>[] = [];
+
+  constructor(target: DatabaseTarget, options: SnapshotOptions) {
+    this.#target = target;
+    this.#options = options;
+  }
+
+  async open(purpose: string): Promise<DatabaseClient> {
+    const client = await openClient(this.#target, { ...this.#options, purpose, readOnly: true });
+    try {
+      await client.execute(sessionSettings);
+      return client;
+    } catch (error) {
+      await client.close();
+      throw error;
+    }
+  }
+
+  prepareReaders(): void {
+    const { purpose, count } = this.#options.readers;
+    this.#ahead = Array.from({ length: count }, () => this.open(purpose));
+    // Whoever takes one is told.
+    for (const opening of this.#ahead) opening.catch(() => undefined);
+  }
+
+  reader(): Promise<DatabaseClient> {
+    return this.#ahead.shift() ?? this.open(this.#options.readers.purpose);
+  }
+
+  /** Closes the readers that nobody took. */
+  async closeUnused(): Promise<void> {
+    for (const opening of await Promise.allSettled(this.#ahead.splice(0))) {
+      if (opening.status === 'fulfilled') await opening.value.close();
+    }
   }
 }
 
@@ -116,26 +157,22 @@ const snapshotSql = `
          to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "takenAt"`;
 
 class ExportedSnapshot implements Snapshot {
-  readonly #target: DatabaseTarget;
-  readonly #options: SnapshotOptions;
+  readonly #connections: Connections;
   readonly #id: string;
 
   constructor(
-    target: DatabaseTarget,
-    options: SnapshotOptions,
+    connections: Connections,
     readonly client: DatabaseClient,
     id: string,
     readonly source: SnapshotSource,
   ) {
-    this.#target = target;
-    this.#options = options;
+    this.#connections = connections;
     this.#id = id;
   }
 
-  async openReader(purpose: string): Promise<DatabaseClient> {
-    const reader = await openClient(this.#target, { ...this.#options, purpose, readOnly: true });
+  async openReader(): Promise<DatabaseClient> {
+    const reader = await this.#connections.reader();
     try {
-      await reader.execute(sessionSettings);
       await reader.execute(begin);
       // The identifier is the server's own: hexadecimal digits and dashes.
       await reader.execute(`SET TRANSACTION SNAPSHOT '${this.#id}'`);
@@ -153,6 +190,7 @@ class ExportedSnapshot implements Snapshot {
   }
 
   async close(): Promise<void> {
+    await this.#connections.closeUnused();
     await this.client.close();
   }
 }

@@ -1,4 +1,4 @@
-import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import type { DuckDBConnection } from '@duckdb/node-api';
 import {
   errorCode,
   errorMessage,
@@ -80,11 +80,22 @@ export function loadEngine(): void {
 }
 
 export async function openEngine(options: EngineOptions): Promise<Engine> {
+  const [engine] = await openEngines(options, 1);
+  if (engine === undefined) throw new Error('The query engine opened no session.');
+  return engine;
+}
+
+/**
+ * Sessions that share memory limit and threads, each of which runs its statements on a thread of its
+ * own: `count` of them at most as many as there are threads.
+ */
+export async function openEngines(options: EngineOptions, count: number): Promise<Engine[]> {
   const { DuckDBInstance: Instance } = await loadLibrary();
   throwIfAborted(options.signal);
   const instance = await Instance.create(options.file ?? ':memory:', {
     memory_limit: options.memoryLimit,
-    threads: String(options.threads),
+    // Whoever runs a statement works on it as one thread; these are one of those and all others.
+    threads: String(options.threads - count + 1),
     temp_directory: options.scratch,
     preserve_insertion_order: 'false',
     // A file that took another's place within moments is read as the one before, or as a mixture.
@@ -94,13 +105,18 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     autoload_known_extensions: 'false',
     ...(options.inPieces === true ? frugal : {}),
   });
-  const connection = await instance.connect();
-  const session = new EngineSession(instance, connection, options);
+  let open = count;
+  const released = () => {
+    open -= 1;
+    if (open === 0) instance.closeSync();
+  };
+  const connections = await Promise.all(Array.from({ length: count }, () => instance.connect()));
+  const sessions = connections.map((one) => new EngineSession(one, released, options));
   try {
-    await session.run("SET TimeZone = 'UTC'");
-    return session;
+    await Promise.all(sessions.map((session) => session.run("SET TimeZone = 'UTC'")));
+    return sessions;
   } catch (error) {
-    await session.close();
+    await Promise.all(sessions.map((session) => session.close()));
     throw error;
   }
 }
@@ -108,15 +124,17 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
 const interruptAgainMilliseconds = 50;
 
 class EngineSession implements Engine {
-  readonly #instance: DuckDBInstance;
   readonly #connection: DuckDBConnection;
   readonly #options: EngineOptions;
   readonly #interrupt: () => void;
   readonly #running = new Set<Promise<unknown>>();
 
-  constructor(instance: DuckDBInstance, connection: DuckDBConnection, options: EngineOptions) {
-    this.#instance = instance;
+  readonly #released: () => void;
+
+  /** `released` is called once the session is closed. */
+  constructor(connection: DuckDBConnection, released: () => void, options: EngineOptions) {
     this.#connection = connection;
+    this.#released = released;
     this.#options = options;
     this.#interrupt = () => {
       connection.interrupt();
@@ -202,7 +220,7 @@ class EngineSession implements Engine {
     this.#interrupt();
     await Promise.allSettled(this.#running);
     this.#connection.closeSync();
-    this.#instance.closeSync();
+    this.#released();
   }
 
   async #guard<T>(work: () => Promise<T>): Promise<T> {

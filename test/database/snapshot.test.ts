@@ -27,16 +27,20 @@ afterAll(async () => {
 async function take(target: DatabaseTarget = database.target): Promise<Snapshot> {
   const settings = configSchema.parse({}).database;
   const signal = new AbortController().signal;
-  const snapshot = await openSnapshot(target, { settings, signal }, async () => [
-    { schema: 'public', name: 'counted', lockable: true },
-    { schema: 'public', name: 'kept', lockable: false },
-  ]);
+  const snapshot = await openSnapshot(
+    target,
+    { settings, signal, readers: { purpose: 'snapshot test', count: 1 } },
+    async () => [
+      { schema: 'public', name: 'counted', lockable: true },
+      { schema: 'public', name: 'kept', lockable: false },
+    ],
+  );
   open.push(snapshot);
   return snapshot;
 }
 
 async function reader(snapshot: Snapshot): Promise<DatabaseClient> {
-  const opened = await snapshot.openReader('snapshot test');
+  const opened = await snapshot.openReader();
   open.push(opened);
   return opened;
 }
@@ -100,6 +104,23 @@ describe('openSnapshot', () => {
     }
   });
 
+  it('leaves no connection behind, those opened ahead for readers included', async () => {
+    const connections = () =>
+      client.query(
+        `SELECT application_name FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid()
+           AND application_name ~ 'snapshot'`,
+      );
+    const unused = await take();
+    await unused.close();
+    const used = await take();
+    const taken = await reader(used);
+    const another = await reader(used);
+    expect(await connections()).toHaveLength(3);
+    for (const connection of [taken, another, used]) await connection.close();
+    await expect.poll(connections).toEqual([]);
+  });
+
   it('does not confirm what it cannot vouch for', async () => {
     const snapshot = await take();
     await client.query(
@@ -117,7 +138,7 @@ describe('openSnapshot', () => {
     await client.query(
       "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE 'reviewops extract snapshot%' AND datname = current_database()",
     );
-    await expect(snapshot.openReader('test')).rejects.toMatchObject({
+    await expect(snapshot.openReader()).rejects.toMatchObject({
       code: 'DATABASE_UNREACHABLE',
     });
     await snapshot.close();

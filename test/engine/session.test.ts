@@ -1,10 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { describeParquet, parquetSource, writeParquet } from '../../src/engine/parquet.js';
-import { openEngine } from '../../src/engine/session.js';
+import { openEngine, openEngines } from '../../src/engine/session.js';
 
 let scratch: string;
 beforeEach(async () => {
@@ -54,4 +54,24 @@ it('reads the file that is named, whatever is in its name', async () => {
   } finally {
     await engine.close();
   }
+});
+
+it('shares threads and memory among sessions, and ends when the last one is closed', async () => {
+  const { signal } = new AbortController();
+  const options = { memoryLimit: '256MB', threads: 3, scratch, signal };
+  const [first, second] = await openEngines({ ...options, file: join(scratch, 'shared.db') }, 2);
+  if (first === undefined || second === undefined) throw new Error('Two sessions were asked for.');
+  try {
+    // One of the two that work while they wait, and one that helps both.
+    expect(await second.rows("SELECT current_setting('threads') AS threads")).toEqual([
+      { threads: 2 },
+    ]);
+    await first.run('CREATE TABLE shared AS SELECT 7 AS n');
+    await first.close();
+    expect(await second.rows('SELECT n FROM shared')).toEqual([{ n: 7 }]);
+  } finally {
+    await second.close();
+  }
+  // Who ends properly leaves one file.
+  expect(await readdir(scratch)).toEqual(['shared.db']);
 });

@@ -34,7 +34,7 @@ export class Converter {
   #idle: Engine[] = [];
   readonly #waiting: ((engine: Engine) => void)[] = [];
   readonly #directory: string;
-  readonly #freePaths: string[] = [];
+  readonly #free: { path: string; bytes: number }[] = [];
   #paths = 0;
   /** Escapes found so far in the texts of a table that has more than most. */
   readonly #escapes = new Map<string, Escapes>();
@@ -55,8 +55,8 @@ export class Converter {
    * old file costs a third of having new ones made.
    */
   openChunk(): RowFile {
-    const free = this.#freePaths.pop();
-    if (free !== undefined) return new RowFile(free);
+    const free = this.#free.pop();
+    if (free !== undefined) return new RowFile(free.path, free.bytes);
     this.#paths += 1;
     return new RowFile(join(this.#directory, `chunk-${this.#paths}`));
   }
@@ -67,14 +67,16 @@ export class Converter {
    * @throws Unfit; EXTRACT_COUNT_MISMATCH when rows were lost on the way
    */
   async convert(plan: TablePlan, chunk: RowFile, path: string): Promise<DraftFile> {
-    await chunk.finish();
-    const source = { path: chunk.path, longestRow: chunk.longest };
-    const { rows, ranges } = await this.#withEngine((engine) =>
-      this.#write(engine, plan, source, path),
-    );
-    this.#freePaths.push(chunk.path);
+    const { rows, ranges } = await this.#convert(plan, chunk, path).finally(() => chunk.close());
+    this.#free.push({ path: chunk.path, bytes: chunk.bytes });
     if (rows !== chunk.rows) throw countMismatch(plan.table.name, chunk.rows, rows);
     return { path, rows, ranges };
+  }
+
+  async #convert(plan: TablePlan, chunk: RowFile, path: string): Promise<ParquetExtent> {
+    await chunk.finish();
+    const source = { path: chunk.path, longestRow: chunk.longest };
+    return this.#withEngine((engine) => this.#write(engine, plan, source, path));
   }
 
   /** Writes a file of no rows. */
@@ -87,7 +89,7 @@ export class Converter {
 
   /** Removes the chunks; the disk need not be told of what it has not been given yet. */
   async removeChunks(): Promise<void> {
-    await Promise.all(this.#freePaths.map((path) => rm(path, { force: true })));
+    await Promise.all(this.#free.map(({ path }) => rm(path, { force: true })));
   }
 
   /** Ends what the engines still do, and closes them. */

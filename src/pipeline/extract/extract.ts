@@ -5,7 +5,7 @@ import { describeTables, listRelations } from '../../database/catalog.js';
 import type { DatabaseClient } from '../../database/client.js';
 import { openSnapshot, type Snapshot } from '../../database/snapshot.js';
 import type { DatabaseTarget } from '../../database/target.js';
-import { type Engine, openEngine } from '../../engine/session.js';
+import { type Engine, openEngines } from '../../engine/session.js';
 import { textMapping } from '../../engine/types.js';
 import type { Manifest } from '../../lake/manifest.js';
 import { type DraftTable, readLayer } from '../../lake/publish.js';
@@ -123,11 +123,15 @@ async function cutSnapshot(
   const { schema } = config.source;
   let names: string[] = [];
   // The engines open while the server answers.
-  const converter = new Converter(openEngines(config.pipeline, scratch, signal), scratch);
+  const converter = new Converter(openConverters(config.pipeline, scratch, signal), scratch);
   try {
     const snapshot = await openSnapshot(
       target,
-      { settings: config.database, signal },
+      {
+        settings: config.database,
+        signal,
+        readers: { purpose: 'extract', count: config.pipeline.parallelism },
+      },
       async (client) => {
         const relations = await listRelations(client, schema);
         names = selectTables(config, relations, options.tables);
@@ -152,28 +156,15 @@ async function cutSnapshot(
 }
 
 /**
- * Sessions that share the configured memory and threads. Several of one thread each convert more
- * in a second than one of several threads, which wait for one another at the end of each chunk.
+ * Several sessions of one thread each convert more in a second than one of several threads, which
+ * wait for one another at the end of each chunk.
  */
-async function openEngines(
+const openConverters = (
   { memoryLimit, parallelism, threads }: Config['pipeline'],
   scratch: string,
   signal: AbortSignal,
-): Promise<Engine[]> {
-  const count = Math.min(parallelism, threads);
-  const options = {
-    memoryLimit: `${Math.floor(parseSize(memoryLimit) / count / 1e6)}MB`,
-    threads: Math.floor(threads / count),
-    scratch,
-    signal,
-  };
-  const opened = await Promise.allSettled(Array.from({ length: count }, () => openEngine(options)));
-  const engines = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-  const failure = opened.find((one) => one.status === 'rejected');
-  if (failure === undefined) return engines;
-  await Promise.all(engines.map((engine) => engine.close()));
-  throw failure.reason;
-}
+): Promise<Engine[]> =>
+  openEngines({ memoryLimit, threads, scratch, signal }, Math.min(parallelism, threads));
 
 async function planTables(
   context: StageContext,

@@ -85,7 +85,7 @@ class Round {
       .sort((a, b) => b.piece.bytes - a.piece.bytes);
     const next = queue.values();
     const readers = Array.from({ length: Math.min(this.#connections, queue.length) }, () =>
-      this.#context.snapshot.openReader('extract'),
+      this.#context.snapshot.openReader(),
     );
     await Promise.all(
       readers.map((reader) =>
@@ -104,33 +104,44 @@ class Round {
     };
   }
 
-  /** Copies one piece after the other; the last chunks of one are converted while the next arrives. */
+  /**
+   * Copies one piece after the other; what arrived is converted meanwhile. Of a large piece only the
+   * last chunks are left by then; small ones may wait together, up to the size of a chunk.
+   */
   async #work(
     reader: Promise<DatabaseClient>,
     queue: IterableIterator<{ table: TableState; piece: Piece }>,
   ): Promise<void> {
     let client: DatabaseClient | undefined = await reader;
-    let finishing: Promise<void> = Promise.resolve();
+    const unfinished: { bytes: number; finished: Promise<void> }[] = [];
+    let waiting = 0;
+    const finishOne = async () => {
+      const first = unfinished.shift();
+      waiting -= first?.bytes ?? 0;
+      await first?.finished;
+    };
     try {
       for (const { table, piece } of queue) {
         if (this.#failure !== undefined) break;
         if (table.unfit.length > 0) continue;
-        client ??= await this.#context.snapshot.openReader('extract');
+        client ??= await this.#context.snapshot.openReader();
         const copied = await this.#copy(client, table, piece);
-        // Not more than two pieces at once, so that the chunks on disk stay few.
-        await finishing;
         if (copied === undefined) {
           await client.close();
           client = undefined;
-        } else {
-          finishing = this.#finish(table, piece, copied);
-          // Awaited with the next piece.
-          finishing.catch(() => undefined);
+          continue;
         }
+        const finished = this.#finish(table, piece, copied);
+        // Awaited with a later piece.
+        finished.catch(() => undefined);
+        unfinished.push({ bytes: copied.bytes, finished });
+        waiting += copied.bytes;
+        // The chunks on disk stay few.
+        while (unfinished.length > 1 && waiting > this.#context.chunkBytes) await finishOne();
       }
-      await finishing;
+      while (unfinished.length > 0) await finishOne();
     } finally {
-      await finishing.catch(() => undefined);
+      await Promise.allSettled(unfinished.map(({ finished }) => finished));
       await client?.close();
     }
   }

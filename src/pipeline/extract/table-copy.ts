@@ -20,6 +20,8 @@ export interface PieceCopyOptions {
 }
 
 export interface CopiedPiece {
+  /** How much arrived. */
+  bytes: number;
   /**
    * The finished files in the order of the rows; none for a piece without rows. Rejects as
    * `copyPiece` does.
@@ -50,6 +52,7 @@ class PieceCopy {
   readonly #options: PieceCopyOptions;
   readonly #files: DraftFile[] = [];
   #chunks = 0;
+  #bytes = 0;
   #chunk: RowFile | undefined;
   #converting: Promise<void> = Promise.resolve();
 
@@ -65,7 +68,7 @@ class PieceCopy {
       const files = this.#finish(sent);
       // Told by `onFailure` already; whoever awaits the files is told as well.
       files.catch(() => undefined);
-      return { files };
+      return { bytes: this.#bytes, files };
     } catch (error) {
       // A chunk that cannot be converted is why the rest failed.
       await this.#converting;
@@ -85,6 +88,7 @@ class PieceCopy {
   #take(batch: RowBatch): Promise<void> | undefined {
     this.#chunk ??= this.#options.converter.openChunk();
     const wait = this.#chunk.add(batch);
+    this.#bytes += batch.bytes.length;
     this.#options.onRows(batch.rows);
     return this.#chunk.bytes < this.#options.chunkBytes ? wait : this.#close();
   }
