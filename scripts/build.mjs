@@ -89,6 +89,9 @@ function copyData() {
 
 async function writeManifest() {
   const { Plugin } = await import('@oclif/core/config');
+  const { settings } = await import('@oclif/core/settings');
+  // Where Node runs TypeScript itself, NODE_ENV=test would name the sources in place of what was built.
+  settings.enableAutoTranspile = false;
   const plugin = new Plugin({
     root,
     type: 'core',

@@ -32,6 +32,15 @@ test.each([['config', 'show'], ['runbook', 'list'], ['incident', '--help'], ['in
   },
 );
 
+test('commands are loaded from what was built, whichever Node and NODE_ENV built it', async () => {
+  const manifest = await readFile(new URL('oclif.manifest.json', root), 'utf8');
+  const { commands } = JSON.parse(manifest) as {
+    commands: Record<string, { relativePath: string[] }>;
+  };
+  const tops = new Set(Object.values(commands).map(({ relativePath }) => relativePath[0]));
+  expect([...tops]).toEqual(['dist']);
+});
+
 test('the licences of what is bundled lie beside it', async () => {
   const text = await readFile(new URL('dist/vendor/LICENSES.txt', root), 'utf8');
   for (const name of [
