@@ -35,9 +35,11 @@ const entries = {
     setup.onResolve({ filter: /^entry:/ }, ({ path }) => ({ path, namespace: 'entry' }));
     setup.onLoad({ filter: /.*/, namespace: 'entry' }, async ({ path }) => {
       const library = path.slice('entry:'.length);
-      const names = Object.keys(await import(library)).join(', ');
+      const names = Object.keys(await import(library));
+      // From version 23 on, Node has a CommonJS library name itself, too.
+      const exported = names.filter((name) => name !== 'module.exports').join(', ');
       return {
-        contents: `export { ${names} } from '${library}';`,
+        contents: `export { ${exported} } from '${library}';`,
         resolveDir: import.meta.dirname,
       };
     });

@@ -160,12 +160,23 @@ function refuseSecrets(words: readonly string[]): void {
 }
 
 function notStarted(program: string, cause: unknown) {
-  return errorCode(cause) === 'ENOENT'
-    ? invalid('COMMAND_NOT_FOUND', `There is no program "${program}" on the PATH.`, {
-        hint: 'Install it, or give its full path.',
-        cause,
-      })
-    : failed('COMMAND_NOT_STARTED', `"${program}" could not be started.`, { cause });
+  const code = errorCode(cause);
+  if (code === 'ENOENT') {
+    return invalid('COMMAND_NOT_FOUND', `There is no program "${program}" on the PATH.`, {
+      hint: 'Install it, or give its full path.',
+      cause,
+    });
+  }
+  // Said of a name, too, when a directory of the PATH may not be searched.
+  if (code === 'EACCES') {
+    return invalid('COMMAND_NOT_FOUND', `There is no program "${program}" that you may run.`, {
+      hint: 'Check its permissions, or install it where the user who runs this finds it.',
+      cause,
+    });
+  }
+  return failed('COMMAND_NOT_STARTED', `"${program}" could not be started: ${code ?? 'unknown'}.`, {
+    cause,
+  });
 }
 
 const stopReason = (signal: AbortSignal): Error =>

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { runCommand } from '../../../src/runbooks/engine/process.js';
 import { registerSecret } from '../../../src/system/redact.js';
@@ -77,10 +78,16 @@ it('keeps secrets out of the process list (rundeck#2627)', async () => {
 
 it('says which program is missing', async () => {
   const { context } = contextOf();
-  await expect(runCommand(context, ['no-such-program-x'])).rejects.toMatchObject({
-    code: 'COMMAND_NOT_FOUND',
-    exitCode: 2,
-  });
+  const locked = fileURLToPath(import.meta.url);
+  // Where the PATH holds a directory that may not be searched, the system says of any name that it
+  // may not be run.
+  for (const program of ['no-such-program-x', locked]) {
+    await expect(runCommand(context, [program])).rejects.toMatchObject({
+      code: 'COMMAND_NOT_FOUND',
+      message: expect.stringContaining(`There is no program "${program}"`),
+      exitCode: 2,
+    });
+  }
 });
 
 it('a stop that comes before the program has started is no less a stop', async () => {
