@@ -1,5 +1,11 @@
 import { stripVTControlCharacters } from 'node:util';
-import { ExitCode, errorMessage, isOperatorError, type OperatorError } from '../system/errors.js';
+import {
+  ExitCode,
+  errorCode,
+  errorMessage,
+  isOperatorError,
+  type OperatorError,
+} from '../system/errors.js';
 import { nearest } from '../system/nearest.js';
 import { mask, redact } from '../system/redact.js';
 
@@ -13,6 +19,12 @@ export interface Failure {
   stack?: string;
 }
 
+/** What the system refuses to any program, wherever it happens. */
+const systemLimits: Record<string, string> = {
+  EMFILE: 'This process may not open more files (ulimit -n).',
+  ENFILE: 'The machine may not open more files (fs.file-max).',
+};
+
 const reportHint =
   'This is a bug in reviewops. Run it again with --verbose and report the stack at the project’s issue tracker.';
 
@@ -24,6 +36,15 @@ export function describeFailure(error: unknown): Failure {
       code: error.code,
       message: redact(error.message),
       hint: error.hint === undefined ? undefined : redact(error.hint),
+    };
+  }
+  const limit = systemLimits[errorCode(error) ?? ''];
+  if (limit !== undefined) {
+    return {
+      status: ExitCode.failed,
+      code: 'TOO_MANY_FILES',
+      message: limit,
+      hint: 'Raise the limit to 256 or more, then run it again.',
     };
   }
   const stack = error instanceof Error ? error.stack : undefined;
