@@ -108,6 +108,8 @@ class LocalLake implements Lake {
 
   put(key: Key, body: string | Uint8Array, condition: PutCondition = {}): Promise<LakeObject> {
     return this.#guard(key, async (path) => {
+      // What replaces nothing leaves nothing, not even the directory of a lake that was removed.
+      this.#check(key, statFile(path), condition);
       const workspace = await this.#workspace(key);
       const temporary = workspace.temporary(key);
       try {
@@ -127,6 +129,7 @@ class LocalLake implements Lake {
 
   putFile(key: Key, path: string, options: PutFileOptions = {}): Promise<LakeObject> {
     return this.#guard(key, async (target) => {
+      this.#check(key, statFile(target), options);
       const workspace = await this.#workspace(key);
       if (options.keep !== true) {
         await syncFile(path);

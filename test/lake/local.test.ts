@@ -57,6 +57,16 @@ describe('the local lake', () => {
       .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
       .sort();
 
+  test('is not made by a write that replaces what is not there', async () => {
+    const file = join(directory, 'file');
+    await writeFile(file, 'x');
+    const condition = { ifMatch: 'seen-before' };
+    await expect(lake.put('leases/x', 'x', condition)).rejects.toEqual(code('OBJECT_CHANGED'));
+    await expect(lake.putFile('gold/x', file, condition)).rejects.toEqual(code('OBJECT_CHANGED'));
+    expect(existsSync(root)).toBe(false);
+    expect(existsSync(file)).toBe(true);
+  });
+
   test('lists an absent directory as empty, and makes it with the first write', async () => {
     expect(await keys()).toEqual([]);
     expect(existsSync(root)).toBe(false);

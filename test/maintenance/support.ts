@@ -1,4 +1,4 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Key, type Lake, type Layer, layers } from '../../src/lake/lake.js';
@@ -47,6 +47,7 @@ export async function putBatch(
     };
     hashes.set(layer, (await publishLayer(lake, draft)).sha256);
   }
+  await rm(scratch, { recursive: true });
 }
 
 export async function keysOf(lake: Lake, prefix = ''): Promise<Key[]> {
