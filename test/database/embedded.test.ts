@@ -334,6 +334,38 @@ describe('after a crash', () => {
     expect(await ask(await ensureEmbedded(options()), 'SELECT id FROM kept')).toEqual([{ id: 1 }]);
   });
 
+  it.each([
+    ['lost', undefined],
+    ['emptied', ''],
+    ['cut short', '{"format": 1, "inst'],
+    ['another file', '{"format": 2}'],
+  ])('finds the data again whose record is %s', async (_name, text) => {
+    const target = await ensureEmbedded(options());
+    await ask(target, 'CREATE TABLE IF NOT EXISTS found AS SELECT 1 AS id');
+    const path = recordFile(place.home);
+    await (text === undefined ? rm(path) : writeFile(path, text));
+
+    expect(await embeddedStatus(options())).toMatchObject({ state: 'ready', port: portOf(target) });
+    expect(await ensureEmbedded(options())).toEqual(target);
+    expect(await stopEmbedded(options())).toMatchObject({ stopped: true });
+    expect(await ask(await ensureEmbedded(options()), 'SELECT id FROM found')).toEqual([{ id: 1 }]);
+  });
+
+  it('is reset without its record, and says so when neither is there', async () => {
+    await ensureEmbedded(options());
+    const { instance } = await record();
+    await writeFile(recordFile(place.home), 'x');
+    expect(await resetEmbedded(options())).toMatchObject({ directory: instance, stopped: true });
+    expect(existsSync(instance)).toBe(false);
+
+    await writeFile(recordFile(place.home), 'x');
+    await expect(resetEmbedded(options())).rejects.toMatchObject({
+      code: 'SERVER_RECORD_DAMAGED',
+      hint: expect.stringContaining('remove the file'),
+    });
+    await rm(recordFile(place.home));
+  });
+
   it('finishes a reset that was cut short, and starts afresh', async () => {
     const target = await ensureEmbedded(options());
     await ask(target, 'CREATE TABLE gone AS SELECT 1 AS id');

@@ -35,6 +35,12 @@ export async function serverAccount(home: string): Promise<Account | undefined> 
   );
 }
 
+/** Who runs a server whose files belong to `uid`; null when that is ourselves. */
+export async function ownerAccount(uid: number): Promise<Account | null> {
+  if (uid === process.getuid?.()) return null;
+  return (await accounts()).find((entry) => entry.uid === uid) ?? null;
+}
+
 /**
  * Whether the account can enter a directory and write there, found out by letting it try: mode
  * bits alone miss access lists and mounts.

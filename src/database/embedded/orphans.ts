@@ -9,11 +9,30 @@ import { findPostmaster, isServerOf, signalProcess, until } from './process.js';
 /** Where root keeps what the state directory cannot hold, because the server could not reach it. */
 export const sharedDirectory = '/var/lib/reviewops';
 
+/** What directories of ours begin with where that one cannot be used. */
+export const temporaryPrefix = 'reviewops-';
+
 const homeFile = 'state-directory';
 
 /** Notes in a directory outside which state directory it serves. */
 export const rememberHome = (outside: string, home: string): Promise<void> =>
   writeFileAtomic(join(outside, homeFile), `${home}\n`, { mode: 0o600 });
+
+/** The directories outside that serve a state directory. Only root makes any, and may look. */
+export async function directoriesFor(home: string): Promise<string[]> {
+  if (process.getuid?.() !== 0) return [];
+  const temporary = await realpath(tmpdir());
+  const candidates = [
+    ...(await list(sharedDirectory)).map((name) => join(sharedDirectory, name)),
+    ...(await list(temporary))
+      .filter((name) => name.startsWith(temporaryPrefix))
+      .map((name) => join(temporary, name)),
+  ];
+  const served = await Promise.all(
+    candidates.map(async (path) => (await readOrEmpty(join(path, homeFile))).trim()),
+  );
+  return candidates.filter((_, index) => served[index] === home);
+}
 
 /**
  * Servers whose state directory was deleted, which would have taken them along had they been in it:

@@ -6,7 +6,7 @@ import { errorCode, failed, invalid } from '../../system/errors.js';
 import { makeDirectory } from '../../system/files.js';
 import { type Account, canUse } from './account.js';
 import { type Binaries, copyBinaries, makeLinks, probe } from './binaries.js';
-import { rememberHome, sharedDirectory as shared } from './orphans.js';
+import { rememberHome, sharedDirectory as shared, temporaryPrefix } from './orphans.js';
 import { type ServerRecord, serverDirectory } from './record.js';
 
 /**
@@ -49,7 +49,7 @@ async function outsideDirectory(account: Account, signal: AbortSignal): Promise<
     if (await canUse(account, directory, 'enter', signal)) return directory;
   }
   // A name nobody can guess, so nobody can have made it before us.
-  const directory = await mkdtemp(join(await realpath(tmpdir()), 'reviewops-'));
+  const directory = await mkdtemp(join(await realpath(tmpdir()), temporaryPrefix));
   await chmod(directory, 0o755);
   if (await canUse(account, directory, 'enter', signal)) return directory;
   throw failed(

@@ -5,6 +5,7 @@ import { errorCode, failed } from '../../system/errors.js';
 import { describeFileError, makeDirectory, writeFileAtomic } from '../../system/files.js';
 import { registerSecret } from '../../system/redact.js';
 import type { Account } from './account.js';
+import { findInstance } from './find-instance.js';
 
 export const serverUser = 'reviewops';
 export const serverDatabase = 'reviewops';
@@ -54,19 +55,31 @@ async function giveToOwner(home: string, path: string): Promise<void> {
   await chown(path, uid, gid);
 }
 
+/**
+ * What is known of the server of a state directory; undefined when it has none. A record that was
+ * lost or damaged is made up from the instance that it was of.
+ */
 export async function readRecord(home: string): Promise<ServerRecord | undefined> {
   const path = recordFile(home);
   const text = await readText(path);
+  const record = text === undefined ? undefined : parseRecord(text);
+  if (record !== undefined) return record;
+  const found = await findInstance(home, serverDirectory(home));
+  if (found !== undefined) return { format: 1, ...found, port: 0, version: '', initialised: true };
   if (text === undefined) return undefined;
+  throw failed('SERVER_RECORD_DAMAGED', `${path} is not a record of an embedded server.`, {
+    hint: 'The data that it was of is gone from where it could be. Restore both, or remove the file: a new, empty database is made then.',
+  });
+}
+
+function parseRecord(text: string): ServerRecord | undefined {
   try {
-    const record = JSON.parse(text) as ServerRecord;
-    if (record.format === 1 && typeof record.instance === 'string') return record;
+    const record = JSON.parse(text) as Partial<ServerRecord> | null;
+    if (record?.format === 1 && typeof record.instance === 'string') return record as ServerRecord;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  throw failed('SERVER_RECORD_DAMAGED', `${path} is not a record of an embedded server.`, {
-    hint: 'Restore it from a backup; without it the data directory cannot be told.',
-  });
+  return undefined;
 }
 
 export async function writeRecord(home: string, record: ServerRecord): Promise<void> {

@@ -49,7 +49,7 @@ export async function embeddedStatus(options: { home: string }): Promise<Embedde
     pid: server?.pid ?? null,
     dataDirectory: data,
     logFile: logFile(record),
-    version: record.version,
+    version: record.version || null,
     sizeBytes: await directorySize(data),
     url: port === null ? null : `postgresql://${serverUser}@127.0.0.1:${port}/${serverDatabase}`,
     startedAt: server?.startedAt.toISOString() ?? null,
