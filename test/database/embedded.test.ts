@@ -557,9 +557,10 @@ describe('a state directory', () => {
   );
 });
 
-/** A disk of 30 MB; only root may mount one, and not in every container. */
-const mountSmallDisk = (directory: string): boolean =>
-  isRoot && spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=30m', 'tmpfs', directory]).status === 0;
+/** A small disk; only root may mount one, and not in every container. */
+const mountSmallDisk = (directory: string, size = '30m'): boolean =>
+  isRoot &&
+  spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', directory]).status === 0;
 const unmount = (directory: string) => spawnSync('umount', ['-l', directory]);
 
 const canMount = (): boolean => {
@@ -571,6 +572,8 @@ const canMount = (): boolean => {
 };
 
 describe.runIf(canMount())('a full disk (needs the right to mount)', () => {
+  inOneHome();
+
   it('is named, and leaves nothing half-made', async () => {
     const disk = mkdtempSync(join(tmpdir(), 'reviewops-full-'));
     try {
@@ -588,6 +591,32 @@ describe.runIf(canMount())('a full disk (needs the right to mount)', () => {
       });
       expect(readdirSync(join(home, 'postgres')).sort()).toEqual(['pgpass', 'server.json']);
       expect(await embeddedStatus({ home })).toMatchObject({ running: false });
+    } finally {
+      unmount(disk);
+      rmdirSync(disk);
+    }
+  });
+
+  it('does not keep a server from being stopped', async () => {
+    const disk = mkdtempSync(join(tmpdir(), 'reviewops-full-'));
+    try {
+      expect(mountSmallDisk(disk, '300m')).toBe(true);
+      chmodSync(disk, 0o755);
+      const home = join(disk, 'home');
+      const target = await ensureEmbedded({ ...options(), home });
+      await ask(target, 'CREATE TABLE kept AS SELECT 1 AS id; CHECKPOINT');
+      const filler = join(disk, 'filler');
+      spawnSync('dd', ['if=/dev/zero', `of=${filler}`, 'bs=4096']);
+      await expect(writeFile(join(home, 'more'), Buffer.alloc(8192))).rejects.toMatchObject({
+        code: 'ENOSPC',
+      });
+
+      expect(await stopEmbedded({ ...options(), home })).toMatchObject({ stopped: true });
+
+      await rm(filler);
+      const again = await ensureEmbedded({ ...options(), home });
+      expect(await ask(again, 'SELECT id FROM kept')).toEqual([{ id: 1 }]);
+      await stopEmbedded({ ...options(), home });
     } finally {
       unmount(disk);
       rmdirSync(disk);

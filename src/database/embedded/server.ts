@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Config } from '../../config/schema.js';
-import { failed } from '../../system/errors.js';
+import { failed, isOperatorError } from '../../system/errors.js';
 import { describeFileError, makeDirectory } from '../../system/files.js';
 import type { JobContext } from '../../system/progress.js';
 import type { DatabaseTarget } from '../target.js';
@@ -60,11 +60,18 @@ export async function stopEmbedded(
 ): Promise<{ stopped: boolean; pid: number | null }> {
   const home = resolve(options.home);
   if ((await readRecord(home)) === undefined) return { stopped: false, pid: null };
-  return underLock(home, options, async () => {
+  const stop = async () => {
     const record = await readRecord(home);
     const pid = record === undefined ? null : await stopServer(record, options.signal);
     return { stopped: pid !== null, pid };
-  });
+  };
+  try {
+    return await underLock(home, options, stop);
+  } catch (error) {
+    // Stopping takes no room, and nobody else can be starting: that would take this lock, too.
+    if (isOperatorError(error) && error.code === 'DISK_FULL') return stop();
+    throw error;
+  }
 }
 
 /** Stops the server of a record, the lock being held. Returns its pid; null when it did not run. */
