@@ -7,6 +7,7 @@ import {
   type OperatorError,
   unreachable,
 } from '../system/errors.js';
+import { bookkeepingSchema } from './migrations.js';
 import type { DatabaseTarget } from './target.js';
 
 interface Known {
@@ -118,6 +119,16 @@ export function describeDatabaseError(
   const code = errorCode(error) ?? '';
   const message = errorMessage(error);
   const where = `${target.description} (${purpose})`;
+  if (code === '42P01' && message.includes(`${bookkeepingSchema}.`)) {
+    return invalid(
+      'SCHEMA_MISSING',
+      `The database does not hold the tables of reviewops: ${message} — ${where}.`,
+      {
+        hint: 'Run `reviewops db init`; where that has nothing to do, `reviewops runbook run relation-not-found`.',
+        cause: error,
+      },
+    );
+  }
   const entry = known[code];
   if (entry !== undefined) {
     return entry.make(entry.code, `${entry.what}: ${message} — ${where}.`, {

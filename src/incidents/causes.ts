@@ -24,8 +24,11 @@ export interface Cause {
 /** Errors of one batch's data; another batch has them for reasons of its own. */
 const ofData = /^(FILE|MANIFEST|OBJECT|BATCH|SILVER|GOLD|LAYER)_/;
 
-/** What the caller got wrong is no incident; a table that is gone is one. */
-const structural = /^(TABLE|COLUMN|SCHEMA)_(?!NOT_SELECTED)/;
+/**
+ * What the caller got wrong is no incident; a table that is gone is one. A database without any of
+ * ours was not made ready yet, and holds no incidents.
+ */
+const structural = /^(?!SCHEMA_MISSING$)(TABLE|COLUMN|SCHEMA)_(?!NOT_SELECTED)/;
 
 /** Whether a failure is one of the system, not of whoever typed the command. */
 export function isFailure(error: unknown): boolean {

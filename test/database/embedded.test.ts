@@ -366,6 +366,19 @@ describe('after a crash', () => {
     await rm(recordFile(place.home));
   });
 
+  it('begins anew where the state directory was deleted and made again', async () => {
+    const target = await ensureEmbedded(options());
+    await ask(target, 'CREATE TABLE gone AS SELECT 1 AS id');
+    await stopEmbedded(options());
+    const { outside } = await record();
+    await rm(place.home, { recursive: true });
+
+    const again = await ensureEmbedded(options());
+
+    expect(await ask(again, `SELECT to_regclass('gone') AS gone`)).toEqual([{ gone: null }]);
+    if (outside !== undefined) await rm(outside, { recursive: true });
+  });
+
   it('finishes a reset that was cut short, and starts afresh', async () => {
     const target = await ensureEmbedded(options());
     await ask(target, 'CREATE TABLE gone AS SELECT 1 AS id');

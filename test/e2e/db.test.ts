@@ -1,7 +1,10 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PingResult } from '../../src/database/ping.js';
 import { runCli } from '../support/cli.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { sandbox } from '../support/sandbox.js';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -15,6 +18,22 @@ const against = (change: (url: URL) => void = () => undefined) => {
   change(url);
   return { env: { NEON_DB_URL: url.href } };
 };
+
+describe('before db init', () => {
+  it.each([
+    ['pipeline', 'run'],
+    ['pipeline', 'status'],
+    ['incident', 'list'],
+  ])('%s %s says what comes first, and takes it for no incident', async (...args) => {
+    const cwd = await sandbox();
+    const { code, json } = await runCli([...args, '--json'], { ...against(), cwd });
+    expect(code).toBe(2);
+    expect(json()).toMatchObject({
+      error: { code: 'SCHEMA_MISSING', hint: expect.stringContaining('reviewops db init') },
+    });
+    expect(existsSync(join(cwd, '.reviewops', 'incidents', 'spool'))).toBe(false);
+  });
+});
 
 describe('db init', () => {
   it('makes the schema, and says what it found the second time', async () => {

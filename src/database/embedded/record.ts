@@ -57,14 +57,18 @@ async function giveToOwner(home: string, path: string): Promise<void> {
 
 /**
  * What is known of the server of a state directory; undefined when it has none. A record that was
- * lost or damaged is made up from the instance that it was of.
+ * lost or damaged is made up from the instance that it was of. Without its password an instance is
+ * one that another directory of this path left outside when it was deleted.
  */
 export async function readRecord(home: string): Promise<ServerRecord | undefined> {
   const path = recordFile(home);
   const text = await readText(path);
   const record = text === undefined ? undefined : parseRecord(text);
   if (record !== undefined) return record;
-  const found = await findInstance(home, serverDirectory(home));
+  const found =
+    (await readText(passwordFile(home))) === undefined
+      ? undefined
+      : await findInstance(home, serverDirectory(home));
   if (found !== undefined) return { format: 1, ...found, port: 0, version: '', initialised: true };
   if (text === undefined) return undefined;
   throw failed('SERVER_RECORD_DAMAGED', `${path} is not a record of an embedded server.`, {
