@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { errorCode, invalid, isOperatorError } from '../system/errors.js';
 import { describeFileError } from '../system/files.js';
 import { readEnvironment } from './environment.js';
-import { combine, profileNames, readConfigFiles } from './load.js';
+import { combine, type LoadedConfig, profileNames, readConfigFiles } from './load.js';
 import type { Config } from './schema.js';
 
 export interface CheckOptions {
@@ -33,8 +33,9 @@ export async function checkProfiles(options: CheckOptions): Promise<CheckedProfi
   const lookup = await readEnvironment({ ...options, ...quiet, configFile: files.project?.path });
   const checked: CheckedProfiles = { profiles: [], findings: [] };
   for (const name of profileNames(files)) {
-    const { config } = combine(files, lookup, { ...options, ...quiet, profile: name });
-    checkWeights(name, config, options);
+    const loaded = combine(files, lookup, { ...options, ...quiet, profile: name });
+    const { config } = loaded;
+    checkWeights(loaded, options);
     const { kind, s3, path = options.defaultLake, layers } = config.lake;
     const bucket = s3.bucket.replaceAll('{env}', s3.env ?? name);
     checked.profiles.push({ name, lake: kind === 's3' ? `s3://${bucket}` : path });
@@ -49,12 +50,15 @@ export async function checkProfiles(options: CheckOptions): Promise<CheckedProfi
   return checked;
 }
 
-function checkWeights(profile: string, config: Config, options: CheckOptions): void {
+function checkWeights({ config, profile, origins }: LoadedConfig, options: CheckOptions): void {
   try {
     options.checkWeights(config.pipeline.score);
   } catch (error) {
     if (!isOperatorError(error)) throw error;
-    throw invalid(error.code, `Profile ${profile}: ${error.message}`, {
+    const places = origins
+      .filter(({ key, source }) => key.startsWith('pipeline.score.') && source !== 'default')
+      .map(({ key, source }) => `\n  ${source}: ${key}`);
+    throw invalid(error.code, `Profile ${profile}: ${error.message}${places.join('')}`, {
       ...(error.hint === undefined ? {} : { hint: error.hint }),
       cause: error,
     });

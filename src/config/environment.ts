@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parse } from 'dotenv';
+import { strayLines } from '../system/env-text.js';
 import { errorCode } from '../system/errors.js';
 import { describeFileError } from '../system/files.js';
 
@@ -58,10 +59,17 @@ interface EnvFile {
   values: Record<string, string>;
 }
 
-/** A `.env`, empty when there is none; warns when it holds values that others can read. */
+/**
+ * A `.env`, empty when there is none; warns of values that others can read, and of lines that are
+ * not read. What they hold may be a secret.
+ */
 async function readEnvFile(path: string, warn: (message: string) => void): Promise<EnvFile> {
   try {
-    const values = parse(await readFile(path));
+    const text = await readFile(path, 'utf8');
+    const values = parse(text);
+    for (const line of strayLines(text)) {
+      warn(`${path}:${line} is no NAME=VALUE, and is not read.`);
+    }
     const { mode } = await stat(path);
     if (process.platform !== 'win32' && (mode & 0o044) !== 0 && Object.keys(values).length > 0) {
       warn(`${path} can be read by other users. Run \`chmod 600 ${path}\`.`);

@@ -40,7 +40,7 @@ export function scoreWeights(score: Config['pipeline']['score']): ScoreWeights {
       'WEIGHTS_INVALID',
       `The score's weights add up to ${round(sum)}, not 1: ${listed}.`,
       {
-        hint: `Change pipeline.score.weights; what is not set there comes from the preset "${score.preset}".`,
+        hint: `Change pipeline.score.weights; what is not set there comes from the preset "${score.preset}". \`reviewops config check\` names the lines.`,
       },
     );
   }

@@ -104,7 +104,9 @@ describe('config check', () => {
     expect(result.code).toBe(2);
     expect(result.json().error).toMatchObject({
       code: 'WEIGHTS_INVALID',
-      message: expect.stringMatching(/^Profile prod: .*add up to/),
+      message: expect.stringMatching(
+        /^Profile prod: .*add up to[\s\S]*\.yaml:1\): pipeline\.score\.weights\.votes$/,
+      ),
     });
   });
 
@@ -128,5 +130,14 @@ describe('config check', () => {
     await chmod(join(cwd, '.env'), 0o644);
     const result = await runCli(['config', 'check', '--json'], { cwd });
     expect(result.json().warnings).toEqual([expect.stringContaining('chmod 600')]);
+  });
+
+  it('warns of what is not read in a .env, without repeating it', async () => {
+    const cwd = await sandbox({ '.env': `A=1\nNEON_DB_URL postgres://u:${password}@h/d\n` });
+    const result = await runCli(['config', 'check', '--json'], { cwd });
+    expect(result.json().warnings).toEqual([
+      `${join(cwd, '.env')}:2 is no NAME=VALUE, and is not read.`,
+    ]);
+    expect(result.stdout + result.stderr).not.toContain(password);
   });
 });

@@ -1,55 +1,5 @@
 import { parse } from 'dotenv';
-
-/** Where a variable stands in the text of a `.env`. */
-interface Assignment {
-  name: string;
-  /** Of the value, quotes included. */
-  from: number;
-  to: number;
-}
-
-/** Begins an assignment: `NAME=`, `export NAME = `; a mark of the byte order may precede the first. */
-const beginning = /^[\ufeff \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=[ \t]*/;
-
-/**
- * Every assignment, in order. A quoted value may hold line ends; what lies in it is no assignment
- * of its own, whatever it looks like.
- */
-function assignments(text: string): Assignment[] {
-  const found: Assignment[] = [];
-  for (let at = 0; at < text.length; ) {
-    const end = lineEnd(text, at);
-    const match = beginning.exec(text.slice(at, end));
-    if (match === null) {
-      at = end + 1;
-      continue;
-    }
-    const from = at + match[0].length;
-    const to = valueEnd(text, from, end);
-    found.push({ name: match[1] ?? '', from, to });
-    at = lineEnd(text, to) + 1;
-  }
-  return found;
-}
-
-function lineEnd(text: string, from: number): number {
-  const end = text.indexOf('\n', from);
-  return end === -1 ? text.length : end;
-}
-
-/** Where a value ends: at its closing quote, else before a comment or the end of the line. */
-function valueEnd(text: string, from: number, end: number): number {
-  const quote = text[from];
-  if (quote === '"' || quote === "'" || quote === '`') {
-    for (let at = from + 1; at < text.length; at += 1) {
-      if (text[at] === quote && text[at - 1] !== '\\') return at + 1;
-    }
-  }
-  const line = text.slice(from, end);
-  const comment = line.search(/\s*#/);
-  const value = (comment === -1 ? line : line.slice(0, comment)).trimEnd();
-  return from + value.length;
-}
+import { assignments, lineEnd } from '../../system/env-text.js';
 
 /** Means the same to shells, to Docker and to every reader of `.env`. */
 const plain = /^[\w./:@%+=,~-]*$/;
