@@ -3,7 +3,7 @@ import type { CheckResult } from '../health/runner.js';
 import type { Cause, FailedRun } from '../incidents/causes.js';
 import type { Delivered } from '../incidents/spool.js';
 import type { RunReport } from '../runbooks/engine/runner.js';
-import { errorMessage } from '../system/errors.js';
+import { ExitCode, errorMessage, isOperatorError } from '../system/errors.js';
 import type { CommandContext } from './context.js';
 import { outletsOf, withIncidents } from './incidents.js';
 
@@ -198,6 +198,8 @@ async function quietly(context: CommandContext, work: () => Promise<void>): Prom
   try {
     await work();
   } catch (error) {
+    // Whoever stops a command knows that this is not done: the next run says it.
+    if (isOperatorError(error) && error.exitCode === ExitCode.interrupted) return;
     context.warn(`The incident could not be recorded: ${errorMessage(error)}`);
   }
 }

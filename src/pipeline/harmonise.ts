@@ -98,6 +98,17 @@ export async function declareSourceViews(
   return { absent, repeated };
 }
 
+/**
+ * The table of the reviews.
+ *
+ * @throws TABLE_NOT_IN_BATCH
+ */
+export function reviewTable(bronze: Manifest, { review }: Entities): ManifestTable {
+  const table = bronze.tables.find(({ name }) => name === review.table);
+  if (table === undefined) throw missingTable(bronze, 'review', review.table);
+  return table;
+}
+
 /** Whether the source lets no link of a review to a product come twice. */
 export function areLinksUnique(bronze: Manifest, { reviewProduct }: Entities): boolean {
   const table = bronze.tables.find(({ name }) => name === reviewProduct.table);
@@ -128,12 +139,12 @@ function isKeyed(
 export async function declarePieceView(
   engine: Engine,
   bronze: Manifest,
-  { review }: Entities,
+  entities: Entities,
   files: string[],
 ): Promise<void> {
-  const table = bronze.tables.find(({ name }) => name === review.table);
+  const table = reviewTable(bronze, entities);
   await engine.run(
-    `CREATE OR REPLACE VIEW piece_review AS ${select('review', review, bronze, table, () => files)}`,
+    `CREATE OR REPLACE VIEW piece_review AS ${select('review', entities.review, bronze, table, () => files)}`,
   );
 }
 

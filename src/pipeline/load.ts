@@ -23,7 +23,7 @@ import { fetchCheckedFiles, filesInPieces, rowsInMemory } from './layer-files.js
 import { countMismatch, pickOwners, readOwners } from './owners.js';
 import { joinAsWritten } from './sql.js';
 import type { StageContext, StageResult } from './stage.js';
-import { openStageEngine } from './transform.js';
+import { openStageEngine } from './stage-engine.js';
 
 export interface LoadOptions {
   /** Leave the table alone when it already holds a batch of a later snapshot. */

@@ -12,7 +12,8 @@ import { type ScoreWeights, scoreWeights } from './score.js';
 import { writeSentiment } from './sentiment.js';
 import { declareMacros, runSqlFile, type SqlSetting } from './sql.js';
 import type { StageContext, StageResult } from './stage.js';
-import { openStageEngine, TableWriter } from './transform.js';
+import { openStageEngine } from './stage-engine.js';
+import { TableWriter } from './table-writer.js';
 
 /** What model.sql reads of silver. */
 export const modelColumns = [

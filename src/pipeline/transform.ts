@@ -1,28 +1,18 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Config } from '../config/schema.js';
-import {
-  describeQuery,
-  parquetSource,
-  writeParquet,
-  writeParquetParts,
-} from '../engine/parquet.js';
-import { type Engine, type EngineOptions, openEngine } from '../engine/session.js';
+import { parquetSource } from '../engine/parquet.js';
+import type { Engine } from '../engine/session.js';
 import { manifestKey } from '../lake/layout.js';
-import type { Manifest, ManifestTable } from '../lake/manifest.js';
+import type { Manifest } from '../lake/manifest.js';
 import { type DraftTable, requireLayer } from '../lake/publish.js';
 import { publishFenced } from './fence.js';
-import { areLinksUnique, declarePieceView, declareSourceViews } from './harmonise.js';
+import { areLinksUnique, declarePieceView, declareSourceViews, reviewTable } from './harmonise.js';
 import { fetchCheckedFiles, filesInPieces, type LayerFiles, rowsInMemory } from './layer-files.js';
 import { pseudonymKeyId } from './pseudonym.js';
 import { declareMacros, joinAsGuessed, joinAsWritten, runSqlFile } from './sql.js';
 import type { StageContext, StageResult } from './stage.js';
-
-/**
- * Decoded size of one file of a large table: small enough that a load can prepare the next file
- * while it sends one, large enough that a table of 10 million rows has some fifty files.
- */
-const layerFileSize = '64MB';
+import { openStageEngine } from './stage-engine.js';
+import { TableWriter } from './table-writer.js';
 
 /** A value as the source wrote it, if it could not be read. */
 const original = (name: string): string =>
@@ -52,11 +42,8 @@ export async function transform(
   await mkdir(scratch, { recursive: true });
   const tables = Object.values(context.config.source.entities).map(({ table }) => table);
   const files = await fetchCheckedFiles(context, bronze.manifest, scratch, tables);
-  const rows = bronze.manifest.tables.find(
-    ({ name }) => name === context.config.source.entities.review.table,
-  )?.rows;
-  const inPieces = rows !== undefined && rows > pieceRows;
-  const engine = await openStageEngine(context, scratch, { inPieces });
+  const { rows: rowsIn } = reviewTable(bronze.manifest, context.config.source.entities);
+  const engine = await openStageEngine(context, scratch, { inPieces: rowsIn > pieceRows });
   try {
     await declareMacros(engine, context.pseudonymKey);
     const { absent, repeated } = await declareSourceViews(
@@ -79,7 +66,6 @@ export async function transform(
         message: `Table "${table}" has ${rows} rows with an id that another row has; of each id, one row counts: the first in the order of its values.`,
       });
     }
-    const rowsIn = reviewTable(bronze.manifest, context.config).rows;
     context.report({ type: 'started', task: 'transform', total: rowsIn, unit: 'rows' });
     await runSqlFile(engine, 'transform.sql');
     const { review, rejected } = await writePieces(
@@ -148,7 +134,7 @@ async function writePieces(
     original_data: { sql: originalData },
     distinct_links: { sql: areLinksUnique(bronze, entities) ? '' : 'DISTINCT' },
   };
-  const table = reviewTable(bronze, context.config);
+  const table = reviewTable(bronze, entities);
   for (const piece of filesInPieces(table, files, pieceRows)) {
     await declarePieceView(engine, bronze, entities, piece);
     await runSqlFile(engine, 'transform-piece.sql', settings);
@@ -160,81 +146,8 @@ async function writePieces(
   return { review: await review.finish(), rejected: await rejected.finish() };
 }
 
-/** A session with the limits of the configuration; what exceeds them goes to scratch files. */
-export const openStageEngine = (
-  context: StageContext,
-  scratch: string,
-  options: Pick<EngineOptions, 'inPieces'> = {},
-): Promise<Engine> =>
-  openEngine({
-    ...options,
-    memoryLimit: context.config.pipeline.memoryLimit,
-    threads: context.config.pipeline.threads,
-    scratch,
-    signal: context.signal,
-  });
-
-/** Writes what a query gives, now and again later, as the files of one table, ready to publish. */
-export class TableWriter {
-  readonly #engine: Engine;
-  readonly #name: string;
-  readonly #select: string;
-  readonly #directory: string;
-  readonly #rangeColumns: readonly string[];
-  readonly #files: DraftTable['files'] = [];
-  #columns: DraftTable['columns'] | undefined;
-  #times = 0;
-
-  /** The files tell between which values of `rangeColumns` they are. */
-  constructor(
-    engine: Engine,
-    table: { name: string; select: string; rangeColumns?: readonly string[] },
-    scratch: string,
-  ) {
-    this.#engine = engine;
-    this.#name = table.name;
-    this.#select = table.select;
-    this.#rangeColumns = table.rangeColumns ?? [];
-    this.#directory = join(scratch, 'out', table.name);
-  }
-
-  /** Adds the rows that the query has now. */
-  async write(): Promise<void> {
-    const directory = join(this.#directory, String(this.#times));
-    this.#times += 1;
-    const written = await writeParquetParts(this.#engine, this.#select, directory, {
-      fileSize: layerFileSize,
-      rangeColumns: await this.#ranged(),
-    });
-    this.#files.push(...written.map(({ path, rows, ranges }) => ({ path, rows, ranges })));
-  }
-
-  /** The table with all that was written, in one empty file if that is nothing. */
-  async finish(): Promise<DraftTable> {
-    if (this.#files.length === 0) {
-      const path = join(this.#directory, 'empty.parquet');
-      const select = `SELECT * FROM (${this.#select}) WHERE false`;
-      const { rows, ranges } = await writeParquet(this.#engine, select, path, await this.#ranged());
-      this.#files.push({ path, rows, ranges });
-    }
-    return { name: this.#name, columns: this.#columns ?? [], files: this.#files };
-  }
-
-  async #ranged(): Promise<DraftTable['columns']> {
-    this.#columns ??= await describeQuery(this.#engine, this.#select);
-    return this.#columns.filter(({ name }) => this.#rangeColumns.includes(name));
-  }
-}
-
 const rowsOf = ({ tables }: Manifest, table: string): number =>
   tables.find(({ name }) => name === table)?.rows ?? 0;
-
-/** `declareSourceViews` has made sure that the batch holds it. */
-function reviewTable({ tables }: Manifest, config: Config): ManifestTable {
-  const table = tables.find(({ name }) => name === config.source.entities.review.table);
-  if (table === undefined) throw new Error('The batch holds no reviews.');
-  return table;
-}
 
 async function rejectedByReason(
   engine: Engine,
