@@ -1,6 +1,8 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { checklistItems } from '../../src/incidents/events.js';
+import { checklistText } from '../../src/incidents/transitions.js';
 import { openLocalLake } from '../../src/lake/local.js';
 import { rewriteLayer } from '../support/rewrite.js';
 import { makeSite, type Site } from '../support/site.js';
@@ -301,6 +303,38 @@ describe('walks from a symptom to a verified repair', { timeout: 120_000 }, () =
       ],
     });
     await rm(config);
+  });
+
+  it('an incident is resolved and closed, each after its questions', async () => {
+    const { stdout } = await site.cli([
+      ...['incident', 'open', 'The scores are old', '--severity', 'P3', '--json'],
+    ]);
+    const opened = JSON.parse(stdout) as { result: { incidents: { incidentId: number }[] } };
+    const id = String(opened.result.incidents[0]?.incidentId);
+    const screen = open();
+    await screen.see('corrupt-batch');
+    screen.type('I');
+    await screen.see('The scores are old');
+    screen.type('/');
+    await line(screen, 'scores');
+    await screen.see(new RegExp(`▸ *#${id} `));
+    screen.type(keys.enter);
+    await screen.see(/respond .* left/);
+    screen.type('r');
+    await screen.see(`Type resolve ${id}`);
+    await line(screen, `resolve ${id} the load was late`);
+    await screen.see(`Incident #${id} is resolved.`);
+    await screen.see('x close');
+    screen.type('x');
+    for (const [at, item] of checklistItems.entries()) {
+      await screen.see(`${at + 1}: ${checklistText[item]}`);
+      await line(screen, 'yes');
+    }
+    await screen.see(`Incident #${id} is closed.`);
+    const shown = await site.cli(['incident', 'show', id, '--json']);
+    expect(
+      (JSON.parse(shown.stdout) as { result: { incidents: unknown[] } }).result.incidents[0],
+    ).toMatchObject({ status: 'closed', rootCause: 'the load was late' });
   });
 
   it('the database cannot be reached: it opens all the same, and leads to the cure', async () => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { createContext } from '../../src/cli/create-context.js';
+import { checklistItems } from '../../src/incidents/events.js';
 import { listIncidents } from '../../src/incidents/read-model.js';
 import { readIncident } from '../../src/incidents/store.js';
 import { IncidentDriver } from '../../src/tui/effects/incident-driver.js';
@@ -76,6 +77,26 @@ it('acknowledges, escalates and notes, in the order of the keys', async () => {
     'acknowledged',
     'noted',
   ]);
+});
+
+it('resolves with the cause and closes with the whole checklist; what is not resolved is not closed', async () => {
+  const { id } = await openOne(world.store(), { severity: 'P2' });
+  const told = await change(
+    { to: 'close', id },
+    { to: 'resolve', id, rootCause: 'the disk was full' },
+    { to: 'close', id },
+  );
+  expect(said(told)).toEqual([
+    expect.stringContaining(`bad: Incident ${id} is open and cannot be closed`),
+    `good: Incident #${id} is resolved.`,
+    `good: Incident #${id} is closed.`,
+  ]);
+  const { state } = await readIncident(world.client, id);
+  expect(state).toMatchObject({
+    status: 'closed',
+    rootCause: 'the disk was full',
+    checklist: checklistItems,
+  });
 });
 
 it('opens an incident while the database is down, once, and says why nothing else can be changed', async () => {

@@ -146,6 +146,21 @@ describe('every key has a word', () => {
 });
 
 describe('what goes by itself', () => {
+  it('each point of the checklist is read out, and what is wrong with an answer', () => {
+    const sitting = new Sitting();
+    const say = conversation(sitting);
+    const resolved = { ...incident, status: 'resolved' as const };
+    sitting.press('I');
+    sitting.tell({ type: 'loaded', news: { incidents: { ...fetched, value: [resolved] } } });
+    expect(say('close')).toContain('1: The symptom is gone. Type yes:');
+    expect(say('yes')).toBe(
+      'Incident #7 is closed once all 5 points hold. 2: The quality tests pass. Type yes:',
+    );
+    expect(say('no')).toContain('Type exactly: yes');
+    expect(say('yes')).toContain('3: There is no new alert.');
+    expect(sitting.take('incident')).toEqual([]);
+  });
+
   it('time is no news: the list is not said again', () => {
     const sitting = new Sitting();
     const say = conversation(sitting);

@@ -54,6 +54,23 @@ async function perform(context: CommandContext, change: IncidentChange): Promise
       await actOn(context, String(change.id), { type: 'note', text: change.text });
       return `Noted with incident #${change.id}.`;
     }
+    case 'resolve': {
+      const { actOn } = await import('../../cli/incident-command.js');
+      const { id, rootCause } = change;
+      await actOn(context, String(id), {
+        type: 'resolve',
+        ...(rootCause === undefined ? {} : { rootCause }),
+      });
+      return `Incident #${id} is resolved.`;
+    }
+    case 'close': {
+      const [{ actOn }, { checklistItems }] = await Promise.all([
+        import('../../cli/incident-command.js'),
+        import('../../incidents/events.js'),
+      ]);
+      await actOn(context, String(change.id), { type: 'close', checklist: checklistItems });
+      return `Incident #${change.id} is closed.`;
+    }
     case 'escalate': {
       const { escalateOne } = await import('../../cli/incident-escalate.js');
       await escalateOne(context, String(change.id));

@@ -54,6 +54,8 @@ export const actions = [
   'incident-of-run',
   'acknowledge',
   'incident-note',
+  'resolve',
+  'close',
   'escalate',
   'cure',
   'post-mortem',

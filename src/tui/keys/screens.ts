@@ -70,6 +70,22 @@ export const screens: readonly Binding[] = [
     commands: ['post-mortem', 'postmortem'],
   },
   {
+    action: 'resolve',
+    context: 'incident',
+    keys: ['r'],
+    label: 'resolve',
+    description: 'Say that it is resolved, which stops its clocks; asks first.',
+    commands: ['resolve'],
+  },
+  {
+    action: 'close',
+    context: 'incident',
+    keys: ['x'],
+    label: 'close',
+    description: 'Close it once it is resolved; asks for each point of the checklist.',
+    commands: ['close'],
+  },
+  {
     action: 'escalate',
     context: 'incident',
     keys: ['E'],

@@ -35,7 +35,9 @@ function overlayNews(before: Model | undefined, now: Model): string[] {
   const { overlay } = now;
   if (overlay === undefined) return [];
   if (overlay.name === 'prompt') {
-    if (before?.overlay?.name !== 'prompt') return [promptText(overlay.purpose)];
+    if (before?.overlay?.name !== 'prompt' || before.overlay.purpose !== overlay.purpose) {
+      return [promptText(overlay.purpose)];
+    }
     return overlay.problem === undefined || overlay.problem === before.overlay.problem
       ? []
       : [overlay.problem];

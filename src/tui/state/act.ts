@@ -93,6 +93,8 @@ export function act(model: Model, action: Action): Update {
     case 'incident-of-run':
     case 'acknowledge':
     case 'incident-note':
+    case 'resolve':
+    case 'close':
     case 'escalate':
     case 'post-mortem':
       return stay(askChange(model, action));

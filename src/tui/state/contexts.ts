@@ -1,3 +1,4 @@
+import { isOver } from '../../incidents/state.js';
 import { isSkippable } from '../../runbooks/engine/controls.js';
 import { type Action, type Binding, bindings, type Context } from '../keys.js';
 import { cureOf } from '../view/incident-tables.js';
@@ -92,6 +93,12 @@ export function isAvailable(model: Model, action: Action): boolean {
     case 'escalate':
     case 'post-mortem':
       return subjectOf(model) !== undefined;
+    case 'resolve': {
+      const one = subjectOf(model);
+      return one !== undefined && !isOver(one);
+    }
+    case 'close':
+      return subjectOf(model)?.status === 'resolved';
     case 'cure': {
       const one = screen.name === 'incident' ? model.stock.incident.value : undefined;
       return one !== undefined && cureOf(one) !== undefined;

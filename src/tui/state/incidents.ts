@@ -1,3 +1,6 @@
+import { checklistItems } from '../../incidents/events.js';
+import type { IncidentRow } from '../../incidents/read-model.js';
+import { checklistText } from '../../incidents/transitions.js';
 import { shellWord } from '../../system/shell.js';
 import { cureOf } from '../view/incident-tables.js';
 import { listView } from '../view/layout.js';
@@ -15,19 +18,21 @@ import {
 } from './model.js';
 
 /** The incident that keys act on: the one that is shown, or the one under the cursor. */
-export function subjectOf(model: Model): number | undefined {
+export function subjectOf(model: Model): IncidentRow | undefined {
   const screen = shown(model);
-  if (screen.name === 'incident') return model.stock.incident.value?.incidentId;
+  if (screen.name === 'incident') return model.stock.incident.value;
   if (screen.name !== 'incidents') return undefined;
   const view = listView(model);
   const row = view?.table.rows[Math.min(view.list.cursor, view.table.rows.length - 1)];
-  return row?.opens?.to === 'incident' ? row.opens.id : undefined;
+  const opens = row?.opens;
+  if (opens?.to !== 'incident') return undefined;
+  return model.stock.incidents.value?.find(({ incidentId }) => incidentId === opens.id);
 }
 
 /** What is asked of whoever wants to change something; undefined when there is nothing to change. */
 export function purposeOf(
   model: Model,
-  action: 'acknowledge' | 'incident-note' | 'escalate' | 'post-mortem' | 'incident-of-run',
+  action: IncidentPurpose['to'],
 ): IncidentPurpose | undefined {
   if (action === 'incident-of-run') {
     const { run, stock } = model;
@@ -36,8 +41,9 @@ export function purposeOf(
     const id = value?.runId === run.report.runId ? value.incident?.incidentId : undefined;
     return { to: action, id, run: { report: run.report, input: run.input } };
   }
-  const id = subjectOf(model);
-  return id === undefined ? undefined : { to: action, id };
+  const id = subjectOf(model)?.incidentId;
+  if (id === undefined) return undefined;
+  return action === 'close' ? { to: action, id, confirmed: 0 } : { to: action, id };
 }
 
 export const refusal = (model: Model): Model =>
@@ -59,6 +65,10 @@ export function incidentText(purpose: IncidentPurpose): string {
       return `You work on incident #${id}: the clock for the response and the calls stop. Type yes:`;
     case 'incident-note':
       return `Note for incident #${id}:`;
+    case 'resolve':
+      return `Incident #${id} is resolved: its clocks stop. Type resolve ${id}, and after it why it happened, where that is known:`;
+    case 'close':
+      return `Incident #${id} is closed once all ${checklistItems.length} points hold. ${purpose.confirmed + 1}: ${pointOf(purpose)} Type yes:`;
     case 'escalate':
       return `The next of the chain is called for incident #${id}. Type escalate ${id}:`;
     case 'post-mortem':
@@ -70,11 +80,33 @@ export function incidentText(purpose: IncidentPurpose): string {
   }
 }
 
-/** The change that was asked for, or what is wrong with what was typed. */
-export function changeOf(purpose: IncidentPurpose, typed: string): IncidentChange | string {
+/** The point of the checklist that is asked about. */
+function pointOf({ confirmed }: Extract<IncidentPurpose, { to: 'close' }>): string {
+  const item = checklistItems[confirmed];
+  return item === undefined ? '' : checklistText[item];
+}
+
+/** The change that was asked for, what is asked next, or what is wrong with what was typed. */
+export function changeOf(
+  purpose: IncidentPurpose,
+  typed: string,
+): IncidentChange | { asks: IncidentPurpose } | string {
   switch (purpose.to) {
     case 'acknowledge':
       return typed === 'yes' ? { to: 'acknowledge', id: purpose.id } : 'Type exactly: yes';
+    case 'resolve': {
+      const expected = `resolve ${purpose.id}`;
+      const change = { to: 'resolve', id: purpose.id } as const;
+      if (typed === expected) return change;
+      if (!typed.startsWith(`${expected} `)) return `Type exactly: ${expected}`;
+      return { ...change, rootCause: typed.slice(expected.length).trim() };
+    }
+    case 'close': {
+      if (typed !== 'yes') return 'Type exactly: yes. Where a point does not hold, leave with esc.';
+      const confirmed = purpose.confirmed + 1;
+      if (confirmed < checklistItems.length) return { asks: { ...purpose, confirmed } };
+      return { to: 'close', id: purpose.id };
+    }
     case 'escalate': {
       const expected = `escalate ${purpose.id}`;
       return typed === expected ? { to: 'escalate', id: purpose.id } : `Type exactly: ${expected}`;
@@ -109,6 +141,13 @@ function commandOf(wanted: IncidentChange): string {
   switch (wanted.to) {
     case 'acknowledge':
       return `reviewops incident ack ${wanted.id}`;
+    case 'resolve': {
+      const why =
+        wanted.rootCause === undefined ? '' : ` --root-cause ${shellWord(wanted.rootCause)}`;
+      return `reviewops incident resolve ${wanted.id}${why}`;
+    }
+    case 'close':
+      return `reviewops incident close ${wanted.id} ${checklistItems.map((item) => `--checked ${item}`).join(' ')}`;
     case 'escalate':
       return `reviewops incident escalate ${wanted.id}`;
     case 'incident-note':

@@ -123,13 +123,16 @@ export type PromptPurpose =
 
 /** What is asked before an incident is changed. */
 export type IncidentPurpose =
-  | { to: 'acknowledge' | 'incident-note' | 'escalate' | 'post-mortem'; id: number }
+  | { to: 'acknowledge' | 'incident-note' | 'resolve' | 'escalate' | 'post-mortem'; id: number }
+  /** `confirmed`: how many points of the checklist hold, in their order. */
+  | { to: 'close'; id: number; confirmed: number }
   /** Without an id one is opened. */
   | { to: 'incident-of-run'; id: number | undefined; run: EndedRun };
 
 /** What is done to an incident. */
 export type IncidentChange =
-  | { to: 'acknowledge' | 'escalate'; id: number }
+  | { to: 'acknowledge' | 'escalate' | 'close'; id: number }
+  | { to: 'resolve'; id: number; rootCause?: string }
   | { to: 'incident-note'; id: number; text: string }
   | { to: 'post-mortem'; id: number; file: string }
   | { to: 'open'; severity: string; summary: string; run: EndedRun }

@@ -119,6 +119,8 @@ export function promptText(purpose: PromptPurpose): string {
       return 'Runbooks may change things from here on, each after its plan was approved. Type allow changes:';
     case 'acknowledge':
     case 'incident-note':
+    case 'resolve':
+    case 'close':
     case 'escalate':
     case 'post-mortem':
     case 'incident-of-run':
@@ -153,11 +155,14 @@ export function submitPrompt(model: Model): Update {
       return stay(tell({ ...closed, readOnly: false }, 'Changes are allowed now.', 'caution'));
     case 'acknowledge':
     case 'incident-note':
+    case 'resolve':
+    case 'close':
     case 'escalate':
     case 'post-mortem':
     case 'incident-of-run': {
       const wanted = changeOf(purpose, typed);
-      return typeof wanted === 'string' ? wrong(wanted) : change(closed, wanted);
+      if (typeof wanted === 'string') return wrong(wanted);
+      return 'asks' in wanted ? stay(openPrompt(closed, wanted.asks)) : change(closed, wanted);
     }
     case 'leave':
       if (typed !== 'leave') return wrong('Type exactly: leave');

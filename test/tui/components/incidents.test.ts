@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { checklistItems } from '../../../src/incidents/events.js';
 import type { IncidentDetail, IncidentRow } from '../../../src/incidents/read-model.js';
+import { checklistText } from '../../../src/incidents/transitions.js';
 import { bindingsOf } from '../../../src/tui/state/contexts.js';
 import { type Loaded, shown } from '../../../src/tui/state/model.js';
 import { draw, now, report, Sitting, sample } from '../support.js';
@@ -136,6 +138,69 @@ describe('the incidents', () => {
     expect(sitting.take('load')).toContainEqual({ type: 'load', what: 'incidents' });
   });
 
+  it.each(['listed', 'opened'])(
+    'are resolved by their number, with or without why, %s',
+    (where) => {
+      const sitting = where === 'listed' ? listed() : opened();
+      sitting.press(
+        'r',
+        'enter',
+        'yes',
+        'enter',
+        'resolve 1',
+        'enter',
+        'resolve 123',
+        'enter',
+        'esc',
+      );
+      expect(taken(sitting)).toEqual([]);
+      sitting.press('r', 'resolve 12', 'enter', 'r', "resolve 12  the disk's full", 'enter');
+      expect(taken(sitting)).toEqual([
+        { to: 'resolve', id: 12 },
+        { to: 'resolve', id: 12, rootCause: "the disk's full" },
+      ]);
+      expect(sitting.model.commands.slice(-2)).toEqual([
+        'reviewops incident resolve 12',
+        `reviewops incident resolve 12 --root-cause 'the disk'\\''s full'`,
+      ]);
+    },
+  );
+
+  it('are closed once each point of the checklist was confirmed, and not before', async () => {
+    const sitting = opened();
+    sitting.tell({
+      type: 'loaded',
+      news: { incident: loaded({ ...detail, status: 'resolved' as const }) },
+    });
+    sitting.press('x', 'yes', 'enter', 'yes', 'enter', 'no', 'enter');
+    expect(await draw(sitting.model)).toMatch(/3: There is no new alert\.[\s\S]*leave with esc/);
+    sitting.press('yes', 'enter', 'yes', 'enter', 'esc');
+    expect(taken(sitting)).toEqual([]);
+    // Begun anew, it asks for all of them anew.
+    sitting.press('x');
+    for (const item of checklistItems) {
+      expect(taken(sitting)).toEqual([]);
+      expect(await draw(sitting.model)).toContain(checklistText[item]);
+      sitting.press('yes', 'enter');
+    }
+    expect(taken(sitting)).toEqual([{ to: 'close', id: 12 }]);
+    expect(sitting.model.commands.at(-1)).toBe(
+      'reviewops incident close 12 --checked symptom-gone --checked quality-tests --checked no-new-alert --checked logs --checked communicated',
+    );
+  });
+
+  it.each([
+    ['open', ['resolve']],
+    ['paused', ['resolve']],
+    ['resolved', ['close']],
+    ['closed', []],
+  ] as const)('one that is %s has the keys of what can be done', (status, expected) => {
+    const sitting = opened();
+    sitting.tell({ type: 'loaded', news: { incident: loaded({ ...detail, status }) } });
+    const acts = bindingsOf(sitting.model).map(({ action }) => action);
+    expect(acts.filter((action) => action === 'resolve' || action === 'close')).toEqual(expected);
+  });
+
   it('the one that is asked about is the one that is changed, whatever the list does', () => {
     const sitting = listed().press('a');
     sitting.tell({
@@ -168,6 +233,7 @@ describe('the incidents', () => {
     expect(sitting.model.overlay).toBeUndefined();
     expect(sitting.model.notice?.text).toContain('Read-only: refused');
     sitting.press('n', 'E', 'p', 'yes', 'enter');
+    expect(sitting.press('r').model.overlay).toBeUndefined();
     expect(taken(sitting)).toEqual([]);
   });
 
