@@ -134,17 +134,17 @@ function isKeyed(
 /**
  * Declares `piece_review` in place of the one before: `source_review`, of some of its files only.
  *
- * @throws TABLE_NOT_IN_BATCH, COLUMN_NOT_IN_BATCH
+ * @throws COLUMN_NOT_IN_BATCH
  */
 export async function declarePieceView(
   engine: Engine,
   bronze: Manifest,
   entities: Entities,
+  reviews: ManifestTable,
   files: string[],
 ): Promise<void> {
-  const table = reviewTable(bronze, entities);
   await engine.run(
-    `CREATE OR REPLACE VIEW piece_review AS ${select('review', entities.review, bronze, table, () => files)}`,
+    `CREATE OR REPLACE VIEW piece_review AS ${select('review', entities.review, bronze, reviews, () => files)}`,
   );
 }
 

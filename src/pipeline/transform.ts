@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parquetSource } from '../engine/parquet.js';
 import type { Engine } from '../engine/session.js';
 import { manifestKey } from '../lake/layout.js';
-import type { Manifest } from '../lake/manifest.js';
+import type { Manifest, ManifestTable } from '../lake/manifest.js';
 import { type DraftTable, requireLayer } from '../lake/publish.js';
 import { publishFenced } from './fence.js';
 import { areLinksUnique, declarePieceView, declareSourceViews, reviewTable } from './harmonise.js';
@@ -42,7 +42,8 @@ export async function transform(
   await mkdir(scratch, { recursive: true });
   const tables = Object.values(context.config.source.entities).map(({ table }) => table);
   const files = await fetchCheckedFiles(context, bronze.manifest, scratch, tables);
-  const { rows: rowsIn } = reviewTable(bronze.manifest, context.config.source.entities);
+  const reviews = reviewTable(bronze.manifest, context.config.source.entities);
+  const { rows: rowsIn } = reviews;
   const engine = await openStageEngine(context, scratch, { inPieces: rowsIn > pieceRows });
   try {
     await declareMacros(engine, context.pseudonymKey);
@@ -71,6 +72,7 @@ export async function transform(
     const { review, rejected } = await writePieces(
       { context, engine, scratch, pieceRows },
       bronze.manifest,
+      reviews,
       files,
     );
     const byReason = await rejectedByReason(engine, rejected);
@@ -112,6 +114,7 @@ interface TransformWork {
 async function writePieces(
   { context, engine, scratch, pieceRows }: TransformWork,
   bronze: Manifest,
+  reviews: ManifestTable,
   files: LayerFiles,
 ): Promise<{ review: DraftTable; rejected: DraftTable }> {
   const { entities } = context.config.source;
@@ -134,9 +137,8 @@ async function writePieces(
     original_data: { sql: originalData },
     distinct_links: { sql: areLinksUnique(bronze, entities) ? '' : 'DISTINCT' },
   };
-  const table = reviewTable(bronze, entities);
-  for (const piece of filesInPieces(table, files, pieceRows)) {
-    await declarePieceView(engine, bronze, entities, piece);
+  for (const piece of filesInPieces(reviews, files, pieceRows)) {
+    await declarePieceView(engine, bronze, entities, reviews, piece);
     await runSqlFile(engine, 'transform-piece.sql', settings);
     await joinAsWritten(engine);
     await review.write();
