@@ -14,13 +14,8 @@ export interface EraseResult {
   runId: string;
   planHash: string | null;
   dryRun: boolean;
-  database: { tables: { table: string; rows: number; action: string }[] };
-  lake: {
-    filesScanned: number;
-    filesRewritten: number;
-    rowsRemoved: number;
-    versionsPurged: number;
-  };
+  database: Certificate['database'];
+  lake: Omit<Certificate['lake'], 'objects'>;
   verified: boolean;
   foundBy: Certificate['foundBy'];
   remaining: Certificate['remaining'];

@@ -18,6 +18,7 @@ import {
   skipped,
   warning,
 } from '../check.js';
+import type { HealthContext } from '../context.js';
 import type { LakeSurvey } from '../lake-survey.js';
 
 /** What the lake holds: whether the newest batches are whole and fit together. */
@@ -31,6 +32,17 @@ function nothing({ batchIds }: LakeSurvey): Finding {
     : skipped('the newest batches are still being worked on');
 }
 
+/** A check of the newest finished batch. */
+const ofNewest =
+  (
+    judge: (newest: BatchDetails, survey: LakeSurvey, context: HealthContext) => Promise<Finding>,
+  ): Check['run'] =>
+  async (context) => {
+    const survey = await context.lake();
+    const [newest] = await survey.recent();
+    return newest === undefined ? nothing(survey) : judge(newest, survey, context);
+  };
+
 const rowsOf = ({ manifests }: BatchDetails, layer: Layer, table: string): number | undefined =>
   manifests.find((manifest) => manifest.layer === layer)?.tables.find(({ name }) => name === table)
     ?.rows;
@@ -40,10 +52,7 @@ export const silver: Check = {
   title: 'Silver of the newest batch',
   group,
   needs: ['lake'],
-  run: async ({ lake }) => {
-    const survey = await lake();
-    const [newest] = await survey.recent();
-    if (newest === undefined) return nothing(survey);
+  run: ofNewest(async (newest) => {
     const { batchId } = newest;
     const rows = rowsOf(newest, 'silver', 'review');
     const evidence = { batchId, rows: rows ?? null, layers: newest.layers };
@@ -63,7 +72,7 @@ export const silver: Check = {
       unit: 'count',
       evidence,
     });
-  },
+  }),
 };
 
 export const gold: Check = {
@@ -71,10 +80,7 @@ export const gold: Check = {
   title: 'Gold of the newest batch, as complete as silver',
   group,
   needs: ['lake'],
-  run: async ({ lake }) => {
-    const survey = await lake();
-    const [newest] = await survey.recent();
-    if (newest === undefined) return nothing(survey);
+  run: ofNewest(async (newest) => {
     const { batchId } = newest;
     const facts = rowsOf(newest, 'gold', 'fact_reviews');
     const reviews = rowsOf(newest, 'silver', 'review');
@@ -97,7 +103,7 @@ export const gold: Check = {
     return stale === undefined
       ? ok(`${formatCount(facts)} rows in batch ${batchId}`, shared)
       : warning(`batch ${batchId}: ${stale.problem}`, { ...shared, runbook, next: stale.hint });
-  },
+  }),
 };
 
 /** A file that is gone is made again; one that is damaged has to go first. */
@@ -149,10 +155,7 @@ export const parquet: Check = {
   title: 'Parquet files of the newest batch',
   group,
   needs: ['lake'],
-  run: async ({ lake, scratch, signal }) => {
-    const survey = await lake();
-    const [newest] = await survey.recent();
-    if (newest === undefined) return nothing(survey);
+  run: ofNewest(async (newest, { lake }, { scratch, signal }) => {
     const { batchId } = newest;
     const missing = await missingColumns(newest);
     if (missing.length > 0) {
@@ -165,7 +168,7 @@ export const parquet: Check = {
       .filter(({ layer }) => layer === 'silver' || layer === 'gold')
       .flatMap((manifest) => manifest.tables);
     const readable = tables.filter(({ files: [file] }) => (file?.bytes ?? 0) <= largestFetch);
-    const problems = await readFooters(survey.lake, readable, scratch, signal);
+    const problems = await readFooters(lake, readable, scratch, signal);
     if (problems.length > 0) {
       return critical(several(problems, 1), {
         evidence: { batchId, problems },
@@ -182,7 +185,7 @@ export const parquet: Check = {
     return ok(`${part}${tables.length} tables of batch ${batchId} have the columns they should`, {
       evidence,
     });
-  },
+  }),
 };
 
 /** `silver.review.rating`, for what the next stage would miss. */
