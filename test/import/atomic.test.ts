@@ -2,25 +2,16 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { DatabaseClient } from '../../src/database/client.js';
 import { interrupted } from '../../src/system/errors.js';
 import type { ProgressEvent } from '../../src/system/progress.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { makeWorkshop, type Workshop } from './support.js';
 
-let database: TestDatabase;
-let client: DatabaseClient;
 let workshop: Workshop;
 beforeAll(async () => {
-  database = await createTestDatabase();
-  client = await database.client();
   workshop = await makeWorkshop();
   schema = await constraints();
 });
-afterAll(async () => {
-  await workshop.remove();
-  await database.drop();
-});
+afterAll(() => workshop.remove());
 
 const header = 'ProductId,UserId,Score,Time,Summary,Text';
 const many = (rows: number): string =>
@@ -31,7 +22,7 @@ const many = (rows: number): string =>
   ].join('\n');
 
 const stored = async () => {
-  const [row] = await client.query<{ rows: number }>(
+  const [row] = await workshop.client.query<{ rows: number }>(
     `SELECT (SELECT count(*) FROM amazon.review)::int + (SELECT count(*) FROM amazon.product)::int
           + (SELECT count(*) FROM amazon.customer)::int AS rows`,
   );
@@ -39,7 +30,7 @@ const stored = async () => {
 };
 
 const constraints = () =>
-  client.query(
+  workshop.client.query(
     "SELECT conrelid::regclass::text AS table, conname, pg_get_constraintdef(oid) AS definition, convalidated FROM pg_constraint WHERE connamespace = 'amazon'::regnamespace ORDER BY 1, 2",
   );
 let schema: unknown;
@@ -57,7 +48,7 @@ async function disturbed(
 ): Promise<unknown> {
   const controller = new AbortController();
   let acted = false;
-  const importing = workshop.import(database.target, [path], {
+  const importing = workshop.import([path], {
     context: {
       signal: controller.signal,
       now: () => new Date(),
@@ -102,7 +93,7 @@ describe('an import that is interrupted', () => {
       (event) => event.type === 'progress' && event.task === 'load review',
       () => {
         killed.push(
-          client.query(
+          workshop.client.query(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'reviewops import' AND datname = current_database()",
           ),
         );
@@ -115,15 +106,15 @@ describe('an import that is interrupted', () => {
   });
 
   it('leaves nothing when a constraint refuses a row that a mapping made', async () => {
-    await client.query(
+    await workshop.client.query(
       'ALTER TABLE amazon.product ADD CONSTRAINT short CHECK (length(product_id) < 3)',
     );
     const path = await workshop.write('many.csv', many(10).replace('P9,', 'P-long,'));
-    await expect(workshop.import(database.target, [path])).rejects.toMatchObject({
+    await expect(workshop.import([path])).rejects.toMatchObject({
       code: 'DATABASE_ERROR',
       message: expect.stringContaining('short'),
     });
-    await client.query('ALTER TABLE amazon.product DROP CONSTRAINT short');
+    await workshop.client.query('ALTER TABLE amazon.product DROP CONSTRAINT short');
     expect(await stored()).toBe(0);
   });
 });
@@ -131,29 +122,26 @@ describe('an import that is interrupted', () => {
 describe('a first import of many rows', () => {
   it('leaves every foreign key as it was, and holding', async () => {
     const path = await workshop.write('many.csv', many(10_000));
-    expect(await workshop.import(database.target, [path])).toMatchObject({ loaded: 10_000 });
+    expect(await workshop.import([path])).toMatchObject({ loaded: 10_000 });
     expect(await constraints()).toEqual(schema);
     await expect(
-      client.query("INSERT INTO amazon.product_reviews VALUES ('nothing', 'nowhere')"),
+      workshop.client.query("INSERT INTO amazon.product_reviews VALUES ('nothing', 'nowhere')"),
     ).rejects.toMatchObject({ message: expect.stringContaining('foreign key') });
-    await client.query('TRUNCATE amazon.customer, amazon.product, amazon.review CASCADE');
+    await workshop.client.query('TRUNCATE amazon.customer, amazon.product, amazon.review CASCADE');
   });
 });
 
 describe('two imports of the same file at once', () => {
   it('load each record once', async () => {
     const path = await workshop.write('many.csv', many(3_000));
-    const results = await Promise.all([
-      workshop.import(database.target, [path]),
-      workshop.import(database.target, [path]),
-    ]);
+    const results = await Promise.all([workshop.import([path]), workshop.import([path])]);
     const loaded = results.map((result) => result.loaded).sort((a, b) => a - b);
     expect(loaded).toEqual([0, 3_000]);
     for (const result of results) {
       expect(result.read).toBe(3_001);
       expect(result.folded).toBe(3_000 - result.loaded);
     }
-    await client.query('TRUNCATE amazon.customer, amazon.product, amazon.review CASCADE');
+    await workshop.client.query('TRUNCATE amazon.customer, amazon.product, amazon.review CASCADE');
   });
 });
 
@@ -176,7 +164,7 @@ describe('the counts', () => {
           'mix.csv',
           `${[header, ...records.map(({ line }) => line)].join('\n')}\n`,
         );
-        const result = await workshop.import(database.target, [path]);
+        const result = await workshop.import([path]);
         const counted = records.filter(({ key }) => key !== 'blank');
         const fresh = new Set(
           counted.flatMap(({ key }) => (key === undefined || known.has(key) ? [] : [key])),

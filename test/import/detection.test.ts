@@ -6,19 +6,13 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ProgressEvent } from '../../src/system/progress.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { makeWorkshop, type Workshop } from './support.js';
 
-let database: TestDatabase;
 let workshop: Workshop;
 beforeAll(async () => {
-  database = await createTestDatabase();
   workshop = await makeWorkshop();
 });
-afterAll(async () => {
-  await workshop.remove();
-  await database.drop();
-});
+afterAll(() => workshop.remove());
 
 const fineFood = 'ProductId,UserId,Score,Time,Summary,Text\n';
 const refusals: [string, string | Buffer, string, RegExp][] = [
@@ -75,7 +69,7 @@ const refusals: [string, string | Buffer, string, RegExp][] = [
 describe('detection', () => {
   it.each(refusals)('refuses %s', async (_what, content, code, message) => {
     const path = await workshop.write('source', content);
-    await expect(workshop.import(database.target, [path])).rejects.toMatchObject({
+    await expect(workshop.import([path])).rejects.toMatchObject({
       code,
       message: expect.stringMatching(message),
       hint: expect.stringMatching(/\w/),
@@ -84,21 +78,22 @@ describe('detection', () => {
 
   it('lists the formats it knows', async () => {
     const path = await workshop.write('source', 'a,b\n');
-    await expect(workshop.import(database.target, [path])).rejects.toMatchObject({
+    await expect(workshop.import([path])).rejects.toMatchObject({
       hint: expect.stringMatching(/tables, amazon-tsv, .*--mapping/),
     });
-    await expect(
-      workshop.import(database.target, [path], { format: 'nope' }),
-    ).rejects.toMatchObject({ code: 'FORMAT_NOT_FOUND', hint: expect.stringMatching(/ucsd-2023/) });
+    await expect(workshop.import([path], { format: 'nope' })).rejects.toMatchObject({
+      code: 'FORMAT_NOT_FOUND',
+      hint: expect.stringMatching(/ucsd-2023/),
+    });
   });
 
   it('refuses files of different formats, and a file that is not there', async () => {
     const food = await workshop.write('food.csv', fineFood);
     const table = await workshop.write('carrier.csv', 'carrier_id,name\n');
-    await expect(workshop.import(database.target, [food, table])).rejects.toMatchObject({
+    await expect(workshop.import([food, table])).rejects.toMatchObject({
       code: 'FORMATS_MIXED',
     });
-    await expect(workshop.import(database.target, [`${food}.no`])).rejects.toMatchObject({
+    await expect(workshop.import([`${food}.no`])).rejects.toMatchObject({
       code: 'IMPORT_FILE_NOT_FOUND',
       exitCode: 2,
     });
@@ -106,9 +101,7 @@ describe('detection', () => {
 
   it('says what a named format misses', async () => {
     const path = await workshop.write('food.csv', 'ProductId,UserId\n');
-    await expect(
-      workshop.import(database.target, [path], { format: 'fine-food' }),
-    ).rejects.toMatchObject({
+    await expect(workshop.import([path], { format: 'fine-food' })).rejects.toMatchObject({
       code: 'FORMAT_MISFIT',
       message: expect.stringContaining('no column Score, Time, Summary, Text'),
     });
@@ -117,25 +110,25 @@ describe('detection', () => {
   it('tells JSON of another layout from records that lack a key', async () => {
     const later = '{"rating":5,"text":"t","user_id":"U","asin":"A","timestamp":1588687728923}\n';
     const path = await workshop.write('later.jsonl', later);
-    await expect(
-      workshop.import(database.target, [path], { format: 'ucsd-2018' }),
-    ).rejects.toMatchObject({ code: 'FORMAT_MISFIT', message: expect.stringMatching(/no key/) });
+    await expect(workshop.import([path], { format: 'ucsd-2018' })).rejects.toMatchObject({
+      code: 'FORMAT_MISFIT',
+      message: expect.stringMatching(/no key/),
+    });
     const both = await workshop.write('both.jsonl', later.replace('}', ',"overall":5}'));
-    await expect(
-      workshop.import(database.target, [both], { format: 'ucsd-2023' }),
-    ).rejects.toMatchObject({
+    await expect(workshop.import([both], { format: 'ucsd-2023' })).rejects.toMatchObject({
       code: 'FORMAT_MISFIT',
       message: expect.stringMatching(/has the key overall/),
     });
     const sparse = await workshop.write('sparse.jsonl', later.replace('"rating":5,', ''));
-    expect(await workshop.import(database.target, [sparse], { format: 'ucsd-2023' })).toMatchObject(
-      { read: 1, loaded: 1 },
-    );
+    expect(await workshop.import([sparse], { format: 'ucsd-2023' })).toMatchObject({
+      read: 1,
+      loaded: 1,
+    });
   });
 
   it('keeps messages short, however long names are', async () => {
     const path = await workshop.write('long', `${'x'.repeat(300_000)},${'y,'.repeat(20_000)}z\n`);
-    const error: unknown = await workshop.import(database.target, [path]).catch((e) => e);
+    const error: unknown = await workshop.import([path]).catch((e) => e);
     expect(error).toMatchObject({ code: 'FORMAT_UNKNOWN' });
     expect((error as Error).message.length).toBeLessThan(3000);
   });
@@ -145,9 +138,9 @@ describe('detection', () => {
     const pipe = join(workshop.directory, 'pipe');
     execFileSync('mkfifo', [pipe]);
     const writing = writeFile(pipe, gzipSync(fineFood + record('PIPE')));
-    const [result] = await Promise.all([workshop.import(database.target, [pipe]), writing]);
+    const [result] = await Promise.all([workshop.import([pipe]), writing]);
     expect(result).toMatchObject({ read: 1, loaded: 1, files: [{ path: pipe }] });
-    const typed = await workshop.import(database.target, ['-'], {
+    const typed = await workshop.import(['-'], {
       stdin: Readable.from([Buffer.from(fineFood), Buffer.from(`${record('STDIN')}bad\n`)]),
     });
     expect(typed).toMatchObject({ read: 2, loaded: 1, rejected: 1 });
@@ -156,7 +149,7 @@ describe('detection', () => {
   });
 
   it('refuses a device, and a file that changes while it is read', async () => {
-    await expect(workshop.import(database.target, ['/dev/null'])).rejects.toMatchObject({
+    await expect(workshop.import(['/dev/null'])).rejects.toMatchObject({
       code: 'IMPORT_FILE_KIND',
       exitCode: 2,
     });
@@ -165,21 +158,20 @@ describe('detection', () => {
       if (event.type === 'progress') appendFileSync(path, 'GROW2,U,5,1,s,t\n');
     };
     await expect(
-      workshop.import(database.target, [path], {
+      workshop.import([path], {
         context: { report: writer, signal: new AbortController().signal, now: () => new Date() },
       }),
     ).rejects.toMatchObject({ code: 'IMPORT_FILE_CHANGED', exitCode: 1 });
-    const client = await database.client();
     expect(
-      await client.query(`SELECT FROM amazon.product WHERE product_id LIKE 'GROW%'`),
+      await workshop.client.query(`SELECT FROM amazon.product WHERE product_id LIKE 'GROW%'`),
     ).toHaveLength(0);
   });
 
   it('reads a header alone, an empty JSON Lines file, and every gzip member', async () => {
     const header = await workshop.write('food.csv', fineFood);
-    expect(await workshop.import(database.target, [header])).toMatchObject({ read: 0, loaded: 0 });
+    expect(await workshop.import([header])).toMatchObject({ read: 0, loaded: 0 });
     const empty = await workshop.write('empty', '');
-    expect(await workshop.import(database.target, [empty], { format: 'ucsd-2018' })).toMatchObject({
+    expect(await workshop.import([empty], { format: 'ucsd-2018' })).toMatchObject({
       read: 0,
       rejectsFile: null,
     });
@@ -190,6 +182,6 @@ describe('detection', () => {
         gzipSync('5,1,s,t\nF3,U,5,1,s,t\n'),
       ]),
     );
-    expect(await workshop.import(database.target, [members])).toMatchObject({ loaded: 3 });
+    expect(await workshop.import([members])).toMatchObject({ loaded: 3 });
   });
 });

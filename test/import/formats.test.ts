@@ -1,25 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { DatabaseClient } from '../../src/database/client.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { makeWorkshop, type Workshop } from './support.js';
 
-let database: TestDatabase;
-let client: DatabaseClient;
 let workshop: Workshop;
 beforeAll(async () => {
-  database = await createTestDatabase();
-  client = await database.client();
   workshop = await makeWorkshop();
 });
-afterAll(async () => {
-  await workshop.remove();
-  await database.drop();
-});
+afterAll(() => workshop.remove());
 
 const reviews = (condition: string) =>
-  client.query(
+  workshop.client.query(
     `SELECT r.review_id, r.customer_id, pr.product_id, r.title, r.body, r.rating, r.verified_purchase, r.helpful_votes, r.created_at
      FROM amazon.review r LEFT JOIN amazon.product_reviews pr USING (review_id) WHERE ${condition} ORDER BY 3, 6, 5`,
   );
@@ -80,7 +71,7 @@ describe('amazon-tsv', () => {
         '',
       ].join('\r\n'),
     );
-    const result = await workshop.import(database.target, [path]);
+    const result = await workshop.import([path]);
     expect(result).toMatchObject({
       format: 'amazon-tsv',
       read: 10,
@@ -109,9 +100,13 @@ describe('amazon-tsv', () => {
       }),
     ]);
     expect(
-      await client.query("SELECT name, category_id FROM amazon.product WHERE product_id = 'TP1'"),
+      await workshop.client.query(
+        "SELECT name, category_id FROM amazon.product WHERE product_id = 'TP1'",
+      ),
     ).toEqual([{ name: '9" pan, "large', category_id: 'home-kitchen' }]);
-    expect(await client.query("SELECT 1 FROM amazon.buyer WHERE buyer_id = 'tc1'")).toHaveLength(1);
+    expect(
+      await workshop.client.query("SELECT 1 FROM amazon.buyer WHERE buyer_id = 'tc1'"),
+    ).toHaveLength(1);
 
     const rejects = readRejects(result.rejectsFile);
     expect(statSync(result.rejectsFile ?? '').mode & 0o777).toBe(0o600);
@@ -147,7 +142,7 @@ describe('datafiniti', () => {
 
   it('keys products by the first ASIN and customers by name', async () => {
     const path = await workshop.writeGzip('datafiniti.bin', content);
-    const result = await workshop.import(database.target, [path]);
+    const result = await workshop.import([path]);
     expect(result).toMatchObject({
       format: 'datafiniti',
       read: 6,
@@ -172,7 +167,7 @@ describe('datafiniti', () => {
     expect(rows[0]?.customer_id).toMatch(/^user:[0-9a-f]{32}$/);
     expect(rows[3]?.customer_id).toBe(rows[0]?.customer_id);
     expect(
-      await client.query(
+      await workshop.client.query(
         "SELECT product_id, name, category_id FROM amazon.product WHERE product_id ~ '^(DB|X)' ORDER BY 1",
       ),
     ).toEqual([
@@ -186,7 +181,7 @@ describe('datafiniti', () => {
 
   it('derives the same ids every time', async () => {
     const path = await workshop.write('again.csv', `\ufeff${content}`);
-    const result = await workshop.import(database.target, [path]);
+    const result = await workshop.import([path]);
     expect(result).toMatchObject({ read: 6, loaded: 0, rejected: 1, folded: 5 });
     expect(result.tables.every(({ rows }) => rows === 0)).toBe(true);
   });
@@ -211,7 +206,7 @@ describe('UCSD', () => {
         { reviewerID: 'U14', asin: 'P15', helpful: [0, 0], overall: 1, reviewTime: '09 3, 2009' },
       ),
     );
-    expect(await workshop.import(database.target, [path])).toMatchObject({
+    expect(await workshop.import([path])).toMatchObject({
       format: 'ucsd-2014',
       read: 2,
       loaded: 2,
@@ -248,7 +243,7 @@ describe('UCSD', () => {
         '{"overall": NaN, "asin": "P18"}',
       ].join('\n'),
     );
-    const result = await workshop.import(database.target, [path]);
+    const result = await workshop.import([path]);
     expect(result).toMatchObject({
       format: 'ucsd-2018',
       read: 10,
@@ -269,7 +264,7 @@ describe('UCSD', () => {
     );
     expect(rows[0]).toMatchObject({ helpful_votes: 1341, verified_purchase: true });
     expect(
-      await client.query(
+      await workshop.client.query(
         `SELECT image_url, count(*)::int FROM amazon.review_images GROUP BY 1 ORDER BY 1`,
       ),
     ).toEqual([
@@ -291,7 +286,7 @@ describe('UCSD', () => {
         { ...one, reviewerID: 'ULONG', asin: 'PLONG', image: null },
       ),
     );
-    const result = await workshop.import(database.target, [path]);
+    const result = await workshop.import([path]);
     expect(result).toMatchObject({ read: 5, loaded: 2, rejected: 3 });
     expect(readRejects(result.rejectsFile).map(({ line, rule }) => [line, rule])).toEqual([
       [1, 'key_too_long'],
@@ -299,7 +294,7 @@ describe('UCSD', () => {
       [3, 'key_too_long'],
     ]);
     expect(
-      await client.query(
+      await workshop.client.query(
         `SELECT image_url FROM amazon.review_images JOIN amazon.review USING (review_id) WHERE customer_id = 'ULONG'`,
       ),
     ).toEqual([{ image_url: 'https://i.example/alone.jpg' }]);
@@ -332,7 +327,7 @@ describe('UCSD', () => {
         verified_purchase: false,
       }),
     );
-    expect(await workshop.import(database.target, [path])).toMatchObject({
+    expect(await workshop.import([path])).toMatchObject({
       format: 'ucsd-2023',
       loaded: 1,
     });
@@ -345,7 +340,7 @@ describe('UCSD', () => {
       created_at: new Date(1_588_687_728_923),
     });
     expect(
-      await client.query(
+      await workshop.client.query(
         'SELECT image_url FROM amazon.review_images WHERE review_id = $1 ORDER BY 1',
         [review?.review_id],
       ),
@@ -359,7 +354,7 @@ describe('fine-food', () => {
       'Reviews.csv',
       'Id,ProductId,UserId,ProfileName,HelpfulnessNumerator,HelpfulnessDenominator,Score,Time,Summary,Text\n1,F1,FU,x,1,1,5,1303862400,Good,"Yum, ""really"""\n2,F1,FU,x,1,1,5,1303862400,Good,"Yum, ""really"""\n3,F2,FU,x,1,1,5,1303862400,Good,"Yum, ""really"""\n',
     );
-    expect(await workshop.import(database.target, [path])).toMatchObject({
+    expect(await workshop.import([path])).toMatchObject({
       format: 'fine-food',
       read: 3,
       loaded: 2,

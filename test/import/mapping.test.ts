@@ -2,22 +2,16 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { builtInMappings, readMapping } from '../../src/import/mapping.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { makeWorkshop, type Workshop } from './support.js';
 
 const documentation = readFileSync(new URL('../../docs/import.md', import.meta.url), 'utf8');
 const example = /<!-- example mapping -->\n```yaml\n(.*?)```/s.exec(documentation)?.[1] ?? '';
 
-let database: TestDatabase;
 let workshop: Workshop;
 beforeAll(async () => {
-  database = await createTestDatabase();
   workshop = await makeWorkshop();
 });
-afterAll(async () => {
-  await workshop.remove();
-  await database.drop();
-});
+afterAll(() => workshop.remove());
 
 describe('mapping files', () => {
   it('come with the tool, are valid and documented', async () => {
@@ -39,7 +33,7 @@ describe('mapping files', () => {
       'shop.csv',
       'stars;sku;comment;user\n5;M1;"fine; really";u1\n5;M1;"fine; really";u1\nmany;M1;;u2\n3;;x;u3\n',
     );
-    const result = await workshop.import(database.target, [file], { mapping });
+    const result = await workshop.import([file], { mapping });
     expect(result).toMatchObject({
       format: 'shop-export',
       read: 4,
@@ -47,10 +41,9 @@ describe('mapping files', () => {
       rejected: 2,
       folded: 1,
     });
-    const client = await database.client();
-    expect(await client.query('SELECT customer_id, body, rating FROM amazon.review')).toEqual([
-      { customer_id: 'u1', body: 'fine; really', rating: 5 },
-    ]);
+    expect(
+      await workshop.client.query('SELECT customer_id, body, rating FROM amazon.review'),
+    ).toEqual([{ customer_id: 'u1', body: 'fine; really', rating: 5 }]);
   });
 
   type Draft = Record<string, unknown> & { values: Record<string, unknown> };
@@ -101,9 +94,7 @@ describe('mapping files', () => {
     const expression = await changed((mapping) => {
       mapping.values.rating = 'no_such_function(source.stars)';
     });
-    await expect(
-      workshop.import(database.target, [file], { mapping: expression }),
-    ).rejects.toMatchObject({
+    await expect(workshop.import([file], { mapping: expression })).rejects.toMatchObject({
       code: 'MAPPING_FAILED',
       message: expect.stringContaining('no_such_function'),
     });
@@ -113,9 +104,7 @@ describe('mapping files', () => {
         columns: { product_id: 'product_key', colour: 'product_key' },
       };
     });
-    await expect(
-      workshop.import(database.target, [file], { mapping: target }),
-    ).rejects.toMatchObject({
+    await expect(workshop.import([file], { mapping: target })).rejects.toMatchObject({
       code: 'MAPPING_TARGET_UNKNOWN',
       message: expect.stringContaining('column "colour"'),
     });

@@ -2,7 +2,6 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { makeWorkshop, type Workshop } from './support.js';
 
 const data =
@@ -23,20 +22,15 @@ function countCsvRecords(bytes: Buffer): number {
 }
 
 describe.skipIf(!existsSync(data))('real files (needs REVIEWOPS_REAL_DATA)', () => {
-  let database: TestDatabase;
   let workshop: Workshop;
   beforeAll(async () => {
-    database = await createTestDatabase();
     workshop = await makeWorkshop();
   });
-  afterAll(async () => {
-    await workshop.remove();
-    await database.drop();
-  });
+  afterAll(() => workshop.remove());
 
   it('imports Datafiniti reviews', async () => {
     const records = countCsvRecords(gunzipSync(readFileSync(datafiniti)));
-    const result = await workshop.import(database.target, [datafiniti]);
+    const result = await workshop.import([datafiniti]);
     expect(result).toMatchObject({
       format: 'datafiniti',
       read: records,
@@ -46,8 +40,7 @@ describe.skipIf(!existsSync(data))('real files (needs REVIEWOPS_REAL_DATA)', () 
       rejectsFile: null,
     });
     expect(result.read).toBe(34_660);
-    const client = await database.client();
-    const [row] = await client.query(
+    const [row] = await workshop.client.query(
       `SELECT count(*)::int AS reviews, count(*) FILTER (WHERE rating IS NULL)::int AS unrated,
               count(*) FILTER (WHERE created_at IS NULL)::int AS undated,
               count(*) FILTER (WHERE body IS NULL)::int AS bodiless,
@@ -60,15 +53,14 @@ describe.skipIf(!existsSync(data))('real files (needs REVIEWOPS_REAL_DATA)', () 
   it('imports the public data set', async () => {
     const lines = readFileSync(giftCards, 'utf8').split('\n');
     const records = lines.filter((line) => line !== '').length - 1;
-    const result = await workshop.import(database.target, [giftCards]);
+    const result = await workshop.import([giftCards]);
     expect(result).toMatchObject({ format: 'amazon-tsv', read: records, loaded: records });
     expect(records).toBe(1_452);
     const rows = lines.slice(1, -1).map((line) => line.split('\t'));
-    const client = await database.client();
     for (const [, , id, , , , , , , , , , title, body] of rows.filter(
       (fields) => fields[12]?.includes('"') || fields[13]?.includes('\x1a'),
     )) {
-      const [row] = await client.query(
+      const [row] = await workshop.client.query(
         'SELECT title, body FROM amazon.review WHERE review_id = $1',
         [id],
       );
@@ -79,7 +71,7 @@ describe.skipIf(!existsSync(data))('real files (needs REVIEWOPS_REAL_DATA)', () 
   it('imports UCSD reviews and folds what is there twice', async () => {
     const lines = gunzipSync(readFileSync(beauty)).toString('utf8').trimEnd().split('\n');
     const distinct = new Set(lines).size;
-    const result = await workshop.import(database.target, [beauty]);
+    const result = await workshop.import([beauty]);
     expect(result).toMatchObject({
       format: 'ucsd-2018',
       read: lines.length,
@@ -88,7 +80,7 @@ describe.skipIf(!existsSync(data))('real files (needs REVIEWOPS_REAL_DATA)', () 
       rejected: 0,
     });
     expect(lines.length - distinct).toBe(1_027);
-    const again = await workshop.import(database.target, [beauty]);
+    const again = await workshop.import([beauty]);
     expect(again).toMatchObject({ read: lines.length, loaded: 0, folded: lines.length });
   });
 });

@@ -3,26 +3,29 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { type Config, configSchema } from '../../src/config/schema.js';
-import type { DatabaseTarget } from '../../src/database/target.js';
+import type { DatabaseClient } from '../../src/database/client.js';
 import { type ImportOptions, importFiles } from '../../src/import/import.js';
 import type { ImportResult } from '../../src/import/job.js';
 import type { ProgressEvent } from '../../src/system/progress.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
-/** A directory of files to import, and imports of them with scratch of their own. */
+/** A directory of files to import, a database to import them into, and scratch for each import. */
 export interface Workshop {
   directory: string;
+  database: TestDatabase;
+  client: DatabaseClient;
   events: ProgressEvent[];
   write(name: string, content: string | Buffer): Promise<string>;
   writeGzip(name: string, content: string | Buffer): Promise<string>;
-  import(
-    target: DatabaseTarget,
-    paths: string[],
-    options?: Partial<ImportOptions>,
-  ): Promise<ImportResult>;
+  import(paths: string[], options?: Partial<ImportOptions>): Promise<ImportResult>;
   remove(): Promise<void>;
 }
 
-export async function makeWorkshop(config: Config = configSchema.parse({})): Promise<Workshop> {
+export async function makeWorkshop(
+  options: { config?: Config; emptyDatabase?: boolean } = {},
+): Promise<Workshop> {
+  const { config = configSchema.parse({}), emptyDatabase: empty = false } = options;
+  const database = await createTestDatabase({ empty });
   const directory = await mkdtemp(join(tmpdir(), 'import-'));
   const events: ProgressEvent[] = [];
   const write = async (name: string, content: string | Buffer): Promise<string> => {
@@ -32,14 +35,16 @@ export async function makeWorkshop(config: Config = configSchema.parse({})): Pro
   };
   return {
     directory,
+    database,
+    client: await database.client(),
     events,
     write,
     writeGzip: (name, content) => write(name, gzipSync(content)),
-    import: async (target, paths, options = {}) => {
+    import: async (paths, options = {}) => {
       const scratch = await mkdtemp(join(directory, 'scratch-'));
       try {
         return await importFiles({
-          target,
+          target: database.target,
           config,
           context: {
             report: (event) => events.push(event),
@@ -55,6 +60,9 @@ export async function makeWorkshop(config: Config = configSchema.parse({})): Pro
         await rm(scratch, { recursive: true });
       }
     },
-    remove: () => rm(directory, { recursive: true }),
+    remove: async () => {
+      await database.drop();
+      await rm(directory, { recursive: true });
+    },
   };
 }

@@ -4,8 +4,6 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configSchema } from '../../src/config/schema.js';
-import type { DatabaseClient } from '../../src/database/client.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { makeWorkshop, type Workshop } from './support.js';
 
 const readRejects = (path: string | null) =>
@@ -16,18 +14,11 @@ const readRejects = (path: string | null) =>
     .map(({ line, rule, reason }) => ({ line, rule, reason }));
 
 describe('tables of our schema', () => {
-  let database: TestDatabase;
-  let client: DatabaseClient;
   let workshop: Workshop;
   beforeAll(async () => {
-    database = await createTestDatabase();
-    client = await database.client();
     workshop = await makeWorkshop();
   });
-  afterAll(async () => {
-    await workshop.remove();
-    await database.drop();
-  });
+  afterAll(() => workshop.remove());
 
   it('takes a directory, in whatever order its tables come', async () => {
     await mkdir(join(workshop.directory, 'export'));
@@ -45,7 +36,7 @@ describe('tables of our schema', () => {
       'export/product.csv.gz',
       'product_id,name,price,quantity\np1,Pan,1e2,5.0\np2,,12345678901234,1\np3,x,,-1\np4,x,abc,2.5\n',
     );
-    const result = await workshop.import(database.target, [join(workshop.directory, 'export')]);
+    const result = await workshop.import([join(workshop.directory, 'export')]);
     expect(result).toMatchObject({ format: 'tables', read: 13, loaded: 6, rejected: 6, folded: 1 });
     expect(Object.fromEntries(result.files.map((file) => [file.table, file]))).toMatchObject({
       buyer: { read: 3, loaded: 2, rejected: 1 },
@@ -55,7 +46,7 @@ describe('tables of our schema', () => {
       product: { read: 4, loaded: 1, rejected: 3 },
     });
     expect(
-      await client.query(
+      await workshop.client.query(
         'SELECT customer_id, first_name, email, created_at FROM amazon.customer ORDER BY 1',
       ),
     ).toEqual([
@@ -72,7 +63,7 @@ describe('tables of our schema', () => {
         created_at: new Date('2020-01-01T08:00:00Z'),
       },
     ]);
-    expect(await client.query('SELECT order_id, total FROM amazon.orders')).toEqual([
+    expect(await workshop.client.query('SELECT order_id, total FROM amazon.orders')).toEqual([
       { order_id: 'o1', total: '19.99' },
     ]);
     expect(readRejects(result.rejectsFile)).toEqual([
@@ -104,10 +95,12 @@ describe('tables of our schema', () => {
 
   it('folds rows whose key is there, and leaves them as they are', async () => {
     const path = await workshop.write('customer.csv', 'customer_id,first_name\nc1,Other\nc3,New\n');
-    const result = await workshop.import(database.target, [path]);
+    const result = await workshop.import([path]);
     expect(result).toMatchObject({ read: 2, loaded: 1, folded: 1 });
     expect(
-      await client.query("SELECT first_name FROM amazon.customer WHERE customer_id = 'c1'"),
+      await workshop.client.query(
+        "SELECT first_name FROM amazon.customer WHERE customer_id = 'c1'",
+      ),
     ).toEqual([{ first_name: 'None' }]);
   });
 
@@ -116,7 +109,7 @@ describe('tables of our schema', () => {
       'dump-7.csv',
       'review_id,customer_id,body,rating\nr1,c1,x,5\nr2,,y,\n',
     );
-    expect(await workshop.import(database.target, [path])).toMatchObject({
+    expect(await workshop.import([path])).toMatchObject({
       format: 'tables',
       loaded: 2,
       tables: [{ table: 'review', rows: 2 }],
@@ -128,7 +121,7 @@ describe('tables of our schema', () => {
       await workshop.write('c-1.csv', 'carrier_id,name\na,A\nb,B\n'),
       await workshop.write('c-2.csv', 'carrier_id,name\nb,B\nc,C\n'),
     ];
-    expect(await workshop.import(database.target, paths)).toMatchObject({
+    expect(await workshop.import(paths)).toMatchObject({
       read: 4,
       loaded: 3,
       folded: 1,
@@ -139,7 +132,7 @@ describe('tables of our schema', () => {
       await workshop.write('k-2.csv', 'customer_id,phone\nk2,y\n'),
     ];
     await mkdir(join(workshop.directory, 'differ'));
-    await expect(workshop.import(database.target, more)).rejects.toMatchObject({
+    await expect(workshop.import(more)).rejects.toMatchObject({
       code: 'TABLE_FILES_DIFFER',
       exitCode: 2,
     });
@@ -147,14 +140,12 @@ describe('tables of our schema', () => {
 
   it('says which columns do not fit', async () => {
     const path = await workshop.write('review.csv', 'review_id,stars\nr9,5\n');
-    await expect(workshop.import(database.target, [path])).rejects.toMatchObject({
+    await expect(workshop.import([path])).rejects.toMatchObject({
       code: 'FORMAT_UNKNOWN',
       message: expect.stringContaining('table "review" has no column stars'),
     });
     const short = await workshop.write('category.csv', 'category_id\nx\n');
-    await expect(
-      workshop.import(database.target, [short], { format: 'tables' }),
-    ).rejects.toMatchObject({
+    await expect(workshop.import([short], { format: 'tables' })).rejects.toMatchObject({
       code: 'FORMAT_MISFIT',
       message: expect.stringContaining('table "category" needs name'),
     });
@@ -162,26 +153,18 @@ describe('tables of our schema', () => {
 });
 
 describe('tables of a schema of its own', () => {
-  let database: TestDatabase;
-  let client: DatabaseClient;
   let workshop: Workshop;
   beforeAll(async () => {
-    database = await createTestDatabase({ empty: true });
-    client = await database.client();
-    await client.query(`
+    const config = configSchema.parse({ source: { schema: 'shop', managed: false } });
+    workshop = await makeWorkshop({ config, emptyDatabase: true });
+    await workshop.client.query(`
       CREATE SCHEMA shop;
       CREATE TABLE shop.customer (c_id varchar(6) PRIMARY KEY, fname varchar(10), phone char(10) UNIQUE, email text UNIQUE, boss varchar(6) REFERENCES shop.customer);
       CREATE TABLE shop.review (review_id int PRIMARY KEY, buyer_id varchar(6) NOT NULL REFERENCES shop.customer, rating int CHECK (rating BETWEEN 1 AND 5), flag char(1) CHECK (flag IN ('S', 'P')), ok boolean, day date, tags text[], upper text GENERATED ALWAYS AS (upper(buyer_id)) STORED);
       CREATE TABLE shop.log (note text, at timestamp);
     `);
-    workshop = await makeWorkshop(
-      configSchema.parse({ source: { schema: 'shop', managed: false } }),
-    );
   });
-  afterAll(async () => {
-    await workshop.remove();
-    await database.drop();
-  });
+  afterAll(() => workshop.remove());
 
   it('lets the catalog say what a row must be', async () => {
     const customers = await workshop.write(
@@ -214,7 +197,7 @@ describe('tables of a schema of its own', () => {
         '8,9,d,3.0,P,f,,',
       ].join('\n'),
     );
-    const result = await workshop.import(database.target, [reviews, customers]);
+    const result = await workshop.import([reviews, customers]);
     expect(result).toMatchObject({ read: 18, loaded: 4, rejected: 14, folded: 0 });
     const rules = readRejects(result.rejectsFile).map(({ line, rule }) => [line, rule]);
     expect(rules).toEqual([
@@ -234,19 +217,21 @@ describe('tables of a schema of its own', () => {
       [10, 'value_missing'],
     ]);
     expect(
-      await client.query('SELECT review_id, rating, ok, tags, upper FROM shop.review ORDER BY 1'),
+      await workshop.client.query(
+        'SELECT review_id, rating, ok, tags, upper FROM shop.review ORDER BY 1',
+      ),
     ).toEqual([
       { review_id: 1, rating: 5, ok: true, tags: ['x'], upper: 'A' },
       { review_id: 9, rating: 3, ok: false, tags: null, upper: 'D' },
     ]);
-    const again = await workshop.import(database.target, [reviews, customers]);
+    const again = await workshop.import([reviews, customers]);
     expect(again).toMatchObject({ read: 18, loaded: 0, rejected: 14, folded: 4 });
   });
 
   it('rejects a key that no index can hold', async () => {
     const noise = randomBytes(6000).toString('base64');
     const path = await workshop.write('customer.csv', `c_id,email\nq,${noise}\nr,r@x\n`);
-    const result = await workshop.import(database.target, [path]);
+    const result = await workshop.import([path]);
     expect(result).toMatchObject({ read: 2, loaded: 1, rejected: 1 });
     expect(readRejects(result.rejectsFile)).toMatchObject([{ line: 2, rule: 'key_too_long' }]);
   });
@@ -256,12 +241,12 @@ describe('tables of a schema of its own', () => {
       'log.csv',
       'note,at\nx,2020-01-01 00:00:00\nx,2020-01-01 00:00:00\n,\ny,\n',
     );
-    expect(await workshop.import(database.target, [path])).toMatchObject({
+    expect(await workshop.import([path])).toMatchObject({
       read: 4,
       loaded: 3,
       folded: 1,
     });
-    expect(await workshop.import(database.target, [path])).toMatchObject({
+    expect(await workshop.import([path])).toMatchObject({
       read: 4,
       loaded: 0,
       folded: 4,
@@ -273,7 +258,7 @@ describe('tables of a schema of its own', () => {
       'Reviews.csv',
       'ProductId,UserId,Score,Time,Summary,Text\nF1,FU,5,1303862400,Good,Yum\n',
     );
-    await expect(workshop.import(database.target, [path])).rejects.toMatchObject({
+    await expect(workshop.import([path])).rejects.toMatchObject({
       code: 'FORMAT_NEEDS_MANAGED_SCHEMA',
     });
   });

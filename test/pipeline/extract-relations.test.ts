@@ -1,17 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DatabaseClient } from '../../src/database/client.js';
 import type { DatabaseTarget } from '../../src/database/target.js';
 import { extract } from '../../src/pipeline/extract/extract.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { settingsWith } from '../support/extract.js';
-import { makeStageWorld, type StageWorld } from '../support/stage.js';
+import { stageWorlds } from '../support/stage.js';
 
 const batch = '20260101_000000';
 
 let database: TestDatabase;
 let client: DatabaseClient;
-const worlds: StageWorld[] = [];
+const makeWorld = stageWorlds();
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -34,17 +34,12 @@ beforeAll(async () => {
     RESET search_path`);
 });
 
-afterEach(async () => {
-  await Promise.all(worlds.splice(0).map((world) => world.dispose()));
-});
-
 afterAll(async () => {
   await database.drop();
 });
 
 async function extractTables(tables: string[], target: DatabaseTarget = database.target) {
-  const world = await makeStageWorld({ settings: settingsWith(tables), database: target });
-  worlds.push(world);
+  const world = await makeWorld({ settings: settingsWith(tables), database: target });
   await extract(world.context, batch, { tables });
   return world;
 }

@@ -1,27 +1,23 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DatabaseClient } from '../../src/database/client.js';
 import { describeParquet } from '../../src/engine/parquet.js';
 import { literal } from '../../src/engine/session.js';
 import { extract } from '../../src/pipeline/extract/extract.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { settingsWith } from '../support/extract.js';
-import { makeStageWorld, type StageWorld } from '../support/stage.js';
+import { type StageWorld, stageWorlds } from '../support/stage.js';
 
 const batch = '20260101_000000';
 
 let database: TestDatabase;
 let client: DatabaseClient;
-const worlds: StageWorld[] = [];
+const makeWorld = stageWorlds();
 
 beforeAll(async () => {
   database = await createTestDatabase();
   client = await database.client();
-});
-
-afterEach(async () => {
-  await Promise.all(worlds.splice(0).map((world) => world.dispose()));
 });
 
 afterAll(async () => {
@@ -36,11 +32,10 @@ interface Extracted {
 
 /** Extracts one table; its values as the engine shows them as text, by `id`. */
 async function extractTable(table: string, pipeline: object = {}): Promise<Extracted> {
-  const world = await makeStageWorld({
+  const world = await makeWorld({
     settings: settingsWith([table], pipeline),
     database: database.target,
   });
-  worlds.push(world);
   await extract(world.context, batch, { tables: [table] });
   const manifest = await world.manifest('bronze', batch);
   const [found] = manifest.tables;

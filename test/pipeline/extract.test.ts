@@ -1,20 +1,20 @@
 import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DatabaseClient } from '../../src/database/client.js';
 import { readLayer } from '../../src/lake/publish.js';
 import { extract } from '../../src/pipeline/extract/extract.js';
 import type { ProgressEvent } from '../../src/system/progress.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { settingsWith } from '../support/extract.js';
-import { makeStageWorld, type StageWorld } from '../support/stage.js';
+import { type StageWorld, stageWorlds } from '../support/stage.js';
 
 const batch = '20260101_000000';
 
 let database: TestDatabase;
 let client: DatabaseClient;
-const worlds: StageWorld[] = [];
+const makeWorld = stageWorlds();
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -34,10 +34,6 @@ beforeAll(async () => {
     ANALYZE`);
 });
 
-afterEach(async () => {
-  await Promise.all(worlds.splice(0).map((world) => world.dispose()));
-});
-
 afterAll(async () => {
   await database.drop();
 });
@@ -51,12 +47,11 @@ interface WorldOptions {
 }
 
 async function open(options: WorldOptions = {}): Promise<StageWorld> {
-  const world = await makeStageWorld({
+  const world = await makeWorld({
     settings: options.settings ?? settingsWith(options.tables ?? [], options.pipeline),
     database: database.target,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
-  worlds.push(world);
   const { report } = world.context;
   world.context.report = (event) => {
     report(event);

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterEach } from 'vitest';
 import { type Config, configSchema } from '../../src/config/schema.js';
 import type { DatabaseTarget } from '../../src/database/target.js';
 import { parquetSource } from '../../src/engine/parquet.js';
@@ -47,6 +48,19 @@ export interface StageWorldOptions {
 export const testPseudonymKey = Buffer.from('a key of the tests, long enough');
 
 export const testTool = { name: 'reviewops', version: '0.0.0-test' };
+
+/** For a file of tests: makes worlds that are disposed of after each test. */
+export function stageWorlds(): typeof makeStageWorld {
+  const worlds: StageWorld[] = [];
+  afterEach(async () => {
+    await Promise.all(worlds.splice(0).map((world) => world.dispose()));
+  });
+  return async (options) => {
+    const world = await makeStageWorld(options);
+    worlds.push(world);
+    return world;
+  };
+}
 
 /** A local lake in a temporary directory and what a stage needs to work on it. */
 export async function makeStageWorld(options: StageWorldOptions = {}): Promise<StageWorld> {
