@@ -10,12 +10,14 @@ import {
   countRows,
   keyTooLong,
   ordinal,
+  ordinalFile,
+  ordinalLine,
   quoteNames,
   type Rule,
-  rejectsTable,
   ruleColumns,
   type StagedImport,
   type StagedTable,
+  takeRejects,
 } from './staging.js';
 import { columnCast, isText } from './types.js';
 
@@ -46,10 +48,7 @@ export async function stageMapped(
     throw describeMappingError(error, mapping);
   }
   assertAllRead(await countByFile(engine, records, files.length), files);
-  await engine.run(
-    `INSERT INTO ${rejectsTable} SELECT file, line, rule, reason FROM ${records} WHERE rule IS NOT NULL`,
-  );
-  const rejected = await countByFile(engine, `${records} WHERE rule IS NOT NULL`, files.length);
+  const rejected = await takeRejects(engine, records, files.length);
   const accepted = await countByFile(engine, `${records} WHERE rule IS NULL`, files.length);
   const folded = await foldRecords(engine, mapping, accepted);
   const tables: StagedTable[] = [];
@@ -213,7 +212,7 @@ async function foldRecords(
   );
   const keptByFile = await countByFile(
     engine,
-    `(SELECT CAST(ord // 1099511627776 AS INTEGER) AS file FROM ${kept})`,
+    `(SELECT ${ordinalFile('ord')} AS file FROM ${kept})`,
     accepted.length,
   );
   const condition =
@@ -246,7 +245,7 @@ function tableSelect(entry: Entry, info: TableInfo): string {
       : // The first value that is there, in the order of reading.
         `arg_min(${quoteName(name)}, ord) FILTER (WHERE ${quoteName(name)} IS NOT NULL) AS ${quoteName(name)}`,
   );
-  return `SELECT CAST(min(ord) // 1099511627776 AS INTEGER) AS file, min(ord) % 1099511627776 AS line, ${merged.join(', ')} FROM (SELECT *, ${ordinal} AS ord FROM (${rows})) GROUP BY ${quoteNames(info.key)}`;
+  return `SELECT ${ordinalFile('min(ord)')} AS file, ${ordinalLine('min(ord)')} AS line, ${merged.join(', ')} FROM (SELECT *, ${ordinal} AS ord FROM (${rows})) GROUP BY ${quoteNames(info.key)}`;
 }
 
 function describeMappingError(error: unknown, mapping: Mapping): unknown {

@@ -9,12 +9,13 @@ import {
   countRows,
   keyTooLong,
   ordinal,
+  ordinalOf,
   quoteNames,
   type Rule,
-  rejectsTable,
   ruleColumns,
   type StagedImport,
   type StagedTable,
+  takeRejects,
 } from './staging.js';
 import type { TableMatch } from './table-match.js';
 import { columnCast, isText, wrongTypeReason } from './types.js';
@@ -80,10 +81,7 @@ async function stageTable(
         ? table.key
         : [];
   const kept = await keepFirst(engine, table, raw, key, columns);
-  await engine.run(
-    `INSERT INTO ${rejectsTable} SELECT file, line, rule, reason FROM ${raw} WHERE rule IS NOT NULL`,
-  );
-  const rejected = await countByFile(engine, `${raw} WHERE rule IS NOT NULL`, files);
+  const rejected = await takeRejects(engine, raw, files);
   const keptByFile = await countByFile(engine, `(${kept})`, files);
   return {
     staged,
@@ -218,5 +216,5 @@ async function keepFirst(
       `UPDATE ${raw} AS r SET rule = 'duplicate_key', reason = ${literal(`the key (${key.join(', ')}) = (`)} || ${shown.join(` || ', ' || `)} || ') is on line ' || f.line || ' with other values' FROM ${firsts} AS f WHERE r.rule IS NULL AND ${sameKey('r', 'f')} AND NOT (r.file = f.file AND r.line = f.line) AND (${differs})`,
     );
   }
-  return `SELECT r.* FROM ${raw} AS r LEFT JOIN ${repeated} AS d ON ${sameKey('r', 'd')} WHERE r.rule IS NULL AND (d.ord IS NULL OR d.ord = CAST(r.file AS BIGINT) * 1099511627776 + r.line)`;
+  return `SELECT r.* FROM ${raw} AS r LEFT JOIN ${repeated} AS d ON ${sameKey('r', 'd')} WHERE r.rule IS NULL AND (d.ord IS NULL OR d.ord = ${ordinalOf('r.file', 'r.line')})`;
 }

@@ -22,8 +22,19 @@ export interface StagedImport {
   folded: number[];
 }
 
-/** `file` and `line` as one number that orders records as they were read. */
-export const ordinal = '(CAST(file AS BIGINT) * 1099511627776 + line)';
+/** More than the lines of any file: 2^40. */
+const linesPerFile = 1_099_511_627_776;
+
+/** `file` and `line` (engine expressions) as one number that orders records as they were read. */
+export const ordinalOf = (file: string, line: string): string =>
+  `(CAST(${file} AS BIGINT) * ${linesPerFile} + ${line})`;
+
+export const ordinal = ordinalOf('file', 'line');
+
+/** The two that an ordinal (an engine expression) was made of. */
+export const ordinalFile = (value: string): string =>
+  `CAST(${value} // ${linesPerFile} AS INTEGER)`;
+export const ordinalLine = (value: string): string => `${value} % ${linesPerFile}`;
 
 /** The engine's table of rejects found so far: file, line, rule, reason. */
 export const rejectsTable = 'import_rejects';
@@ -32,6 +43,16 @@ export async function createRejectsTable(engine: Engine): Promise<void> {
   await engine.run(
     `CREATE TABLE ${rejectsTable} (file INTEGER, line BIGINT, rule VARCHAR, reason VARCHAR)`,
   );
+}
+
+/**
+ * Adds the records that a rule holds for to the rejects. `from`: a table with file, line, rule and
+ * reason. Gives their number by source.
+ */
+export async function takeRejects(engine: Engine, from: string, files: number): Promise<number[]> {
+  const rejects = `${from} WHERE rule IS NOT NULL`;
+  await engine.run(`INSERT INTO ${rejectsTable} SELECT file, line, rule, reason FROM ${rejects}`);
+  return countByFile(engine, rejects, files);
 }
 
 /** Rows of a query by source; a source without any has 0. */
