@@ -1,5 +1,6 @@
+import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
-import { copyFromFile, copyOut, copyToFile } from '../src/database/copy.js';
+import { copyIn, copyOut, copyToFile } from '../src/database/copy.js';
 import { quoteTable } from '../src/database/identifiers.js';
 import { batchColumns, factColumns } from '../src/pipeline/fact-columns.js';
 import { config, type Home } from './home.js';
@@ -42,10 +43,10 @@ export async function rawCopyIn(home: Home, path: string): Promise<number> {
     );
     try {
       const started = performance.now();
-      await copyFromFile(
+      await copyIn(
         client,
         `COPY public.bench_facts (${columns}) FROM STDIN (FORMAT csv)`,
-        path,
+        createReadStream(path, { highWaterMark: 256 * 1024 }),
       );
       return (performance.now() - started) / 1000;
     } finally {

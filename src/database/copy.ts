@@ -1,7 +1,5 @@
-import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { describeFileError } from '../system/files.js';
 import type { DatabaseClient } from './client.js';
 import { type BatchHandler, CopyOut } from './copy-out.js';
 import { RowFile } from './row-file.js';
@@ -72,25 +70,4 @@ export async function copyIn(
     await pipeline(Readable.from(counted(), { objectMode: true }), stream);
     return { rows: stream.rowCount, bytes };
   });
-}
-
-/** Runs `COPY … FROM STDIN` with the content of a local file. */
-export async function copyFromFile(
-  client: DatabaseClient,
-  sql: string,
-  path: string,
-): Promise<Copied> {
-  const file = createReadStream(path, { highWaterMark: 256 * 1024 });
-  const content = async function* () {
-    try {
-      yield* file;
-    } catch (error) {
-      throw describeFileError(error, path);
-    }
-  };
-  try {
-    return await copyIn(client, sql, content());
-  } finally {
-    file.destroy();
-  }
 }

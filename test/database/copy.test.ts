@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configSchema } from '../../src/config/schema.js';
 import { type DatabaseClient, openClient } from '../../src/database/client.js';
-import { copyFromFile, copyIn, copyOut, copyToFile } from '../../src/database/copy.js';
+import { copyIn, copyOut, copyToFile } from '../../src/database/copy.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
 let database: TestDatabase;
@@ -168,7 +169,7 @@ describe('files', () => {
     const out = await copyToFile(client, 'COPY sample TO STDOUT (FORMAT csv)', path);
     expect(out).toEqual({ rows: 5000, bytes: (await stat(path)).size });
     await client.execute('CREATE TABLE again (LIKE sample)');
-    const back = await copyFromFile(client, 'COPY again FROM STDIN (FORMAT csv)', path);
+    const back = await copyIn(client, 'COPY again FROM STDIN (FORMAT csv)', createReadStream(path));
     expect(back).toEqual(out);
     expect(await client.query('TABLE sample EXCEPT ALL TABLE again')).toEqual([]);
   });
