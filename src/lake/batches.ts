@@ -8,7 +8,8 @@ import {
 } from './batch-state.js';
 import { type Key, type Lake, type LakeObject, type Layer, layers } from './lake.js';
 import { batchLeaseName, batchPrefix, checkBatchId, manifestKey, parseBatchKey } from './layout.js';
-import { type LeaseRecord, listLeases } from './lease.js';
+import { listLeases } from './lease.js';
+import type { LeaseRecord } from './lease-record.js';
 import type { Manifest } from './manifest.js';
 import { batchIds, batchNotFound, listLayer, parseManifest, sha256Of } from './published.js';
 

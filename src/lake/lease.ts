@@ -11,15 +11,7 @@ import {
 import { describeOwner, type Owner, ownerState } from '../system/owner.js';
 import type { Key, Lake } from './lake.js';
 import { leaseKey, leasesPrefix } from './layout.js';
-
-/** What is known of a lease. The times are those of the holder's clock. */
-export interface LeaseRecord {
-  name: string;
-  owner: Owner;
-  acquiredAt: Date;
-  /** The holder's last sign of life. */
-  renewedAt: Date;
-}
+import { type LeaseRecord, readLease, serialiseLease } from './lease-record.js';
 
 /** Seconds. */
 export interface LeaseTiming {
@@ -76,7 +68,12 @@ export async function acquireLease(
   const acquiredAt = options.now();
   for (;;) {
     throwIfAborted(options.signal);
-    const body = serialise({ name, owner: options.owner, acquiredAt, renewedAt: options.now() });
+    const body = serialiseLease({
+      name,
+      owner: options.owner,
+      acquiredAt,
+      renewedAt: options.now(),
+    });
     const found = await readLease(lake, key);
     if (found === undefined) {
       const etag = await putUnlessRefused(() => lake.put(key, body, { ifAbsent: true }));
@@ -222,7 +219,9 @@ class HeldLease implements Lease {
     const record = { name: this.name, owner, acquiredAt: this.#acquiredAt, renewedAt: now() };
     try {
       const condition = { ifMatch: this.#etag };
-      this.#etag = (await this.#lake.put(leaseKey(this.name), serialise(record), condition)).etag;
+      this.#etag = (
+        await this.#lake.put(leaseKey(this.name), serialiseLease(record), condition)
+      ).etag;
       this.#provenAt = startedAt;
     } catch (error) {
       if (isRefusal(error)) await this.#judgeRefusal();
@@ -283,41 +282,7 @@ async function putUnlessRefused(put: () => Promise<{ etag: string }>): Promise<s
   }
 }
 
-const serialise = (record: LeaseRecord): string => `${JSON.stringify(record)}\n`;
-
-/** The lease with its etag; without a record when it is damaged. */
-async function readLease(
-  lake: Lake,
-  key: Key,
-): Promise<{ record: LeaseRecord | undefined; etag: string } | undefined> {
-  const found = await lake.readVersion(key);
-  if (found === undefined) return undefined;
-  return { record: parseLease(found.body.toString('utf8')), etag: found.etag };
-}
-
 const unreadable = (lake: Lake, key: Key): OperatorError =>
   refused('LEASE_UNREADABLE', `The lease ${key} in ${lake.description} is damaged.`, {
     hint: 'Make sure that nobody works on it, delete that file, then run it again.',
   });
-
-function parseLease(text: string): LeaseRecord | undefined {
-  let record: Partial<Record<keyof LeaseRecord, unknown>>;
-  try {
-    record = JSON.parse(text);
-  } catch {
-    // Only a damaged disk or a person's edit can cut short what is written atomically.
-    return undefined;
-  }
-  const owner = record?.owner as Owner | undefined;
-  const acquiredAt = new Date(String(record?.acquiredAt));
-  const renewedAt = new Date(String(record?.renewedAt));
-  const whole =
-    typeof record?.name === 'string' &&
-    [owner?.user, owner?.host, owner?.machine].every((part) => typeof part === 'string') &&
-    Number.isInteger(owner?.pid) &&
-    !Number.isNaN(acquiredAt.getTime()) &&
-    !Number.isNaN(renewedAt.getTime());
-  return whole && owner !== undefined
-    ? { name: String(record.name), owner, acquiredAt, renewedAt }
-    : undefined;
-}

@@ -5,13 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Lake } from '../../src/lake/lake.js';
 import { LayeredLake } from '../../src/lake/layered.js';
 import { leaseKey } from '../../src/lake/layout.js';
-import {
-  acquireLease,
-  type Lease,
-  type LeaseOptions,
-  type LeaseRecord,
-  listLeases,
-} from '../../src/lake/lease.js';
+import { acquireLease, type Lease, type LeaseOptions, listLeases } from '../../src/lake/lease.js';
+import type { LeaseRecord } from '../../src/lake/lease-record.js';
 import { openLocalLake } from '../../src/lake/local.js';
 import { unreachable } from '../../src/system/errors.js';
 import { type Owner, thisProcess } from '../../src/system/owner.js';

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
-import { acquireLease, type Lease, type LeaseRecord, listLeases } from '../../lake/lease.js';
+import { acquireLease, type Lease, listLeases } from '../../lake/lease.js';
+import type { LeaseRecord } from '../../lake/lease-record.js';
 import { openLocalLake } from '../../lake/local.js';
 import { isOperatorError, refused } from '../../system/errors.js';
 import { ownerState, thisProcess } from '../../system/owner.js';
