@@ -130,7 +130,7 @@ export default defineRunbook({
       timeout: 120,
       run: (context) =>
         orCritical(async () => {
-          const { probeLogin } = await import('../diagnosis/connection.js');
+          const { probeLogin } = await import('../diagnosis/login.js');
           const { services, signal } = context;
           const settings = services.config.database;
           if ((await isEmbedded(context)) && !(await statusOf(context)).running) {

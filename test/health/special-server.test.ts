@@ -8,7 +8,7 @@ import { ensureEmbedded, stopEmbedded } from '../../src/database/embedded/index.
 import { migrate } from '../../src/database/migrate.js';
 import type { DatabaseTarget } from '../../src/database/target.js';
 import { externalTarget, parseDatabaseUrl } from '../../src/database/url.js';
-import { probeTls } from '../../src/diagnosis/connection.js';
+import { probeTls } from '../../src/diagnosis/network.js';
 import { findBlockers } from '../../src/maintenance/vacuum-blockers.js';
 import { makeHome } from '../support/home.js';
 import { look } from './support.js';

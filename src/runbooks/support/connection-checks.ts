@@ -68,14 +68,14 @@ export const connectionChecks: readonly CheckStep<Input>[] = [
     when: async (context) => {
       const before = after('dns')(context);
       if (before !== true) return before;
-      const { needsDns } = await import('../../diagnosis/connection.js');
+      const { needsDns } = await import('../../diagnosis/network.js');
       const { host } = await addressOf(context);
       return needsDns(host) ? true : `${host} is an address already.`;
     },
     timeout: 60,
     run: (context) =>
       orCritical(async () => {
-        const { resolveHost } = await import('../../diagnosis/connection.js');
+        const { resolveHost } = await import('../../diagnosis/network.js');
         const { host } = await addressOf(context);
         const { addresses, milliseconds } = await resolveHost(host);
         return {
@@ -95,7 +95,7 @@ export const connectionChecks: readonly CheckStep<Input>[] = [
     timeout: 120,
     run: (context) =>
       orCritical(async () => {
-        const { probeTcp } = await import('../../diagnosis/connection.js');
+        const { probeTcp } = await import('../../diagnosis/network.js');
         const probe = await probeTcp(await addressOf(context), probeOptions(context));
         return {
           state: 'ok',
@@ -114,7 +114,7 @@ export const connectionChecks: readonly CheckStep<Input>[] = [
     timeout: 120,
     run: (context) =>
       orCritical(async (): Promise<Finding> => {
-        const { probeTls } = await import('../../diagnosis/connection.js');
+        const { probeTls } = await import('../../diagnosis/network.js');
         const probe = await probeTls(await addressOf(context), {
           ...probeOptions(context),
           now: context.services.now(),
@@ -150,7 +150,7 @@ export const connectionChecks: readonly CheckStep<Input>[] = [
     timeout: 120,
     run: (context) =>
       orCritical(async (): Promise<Finding> => {
-        const { probeLogin } = await import('../../diagnosis/connection.js');
+        const { probeLogin } = await import('../../diagnosis/login.js');
         const { services, signal } = context;
         const settings = services.config.database;
         const probe = await probeLogin(await targetOf(context), { settings, signal });

@@ -71,7 +71,7 @@ export const failing = ({ results }: Context): Finding | undefined =>
 /** What the role may do, and what of that it needs. */
 export async function rightsFinding(context: Context): Promise<Finding> {
   const [{ probeRights }, { withClient }] = await Promise.all([
-    import('../../diagnosis/connection.js'),
+    import('../../diagnosis/login.js'),
     import('../../database/client.js'),
   ]);
   const { config } = context.services;
