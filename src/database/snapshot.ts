@@ -76,7 +76,7 @@ export async function openSnapshot(
   const client = await connections.open('extract snapshot');
   try {
     const locked = await choose(client);
-    connections.prepareReaders();
+    connections.prepareReaders(locked.length);
     await client.execute(begin);
     const named = (lockable: boolean) =>
       locked
@@ -121,9 +121,10 @@ class Connections {
     }
   }
 
-  prepareReaders(): void {
+  /** Of few tables, few connections read. */
+  prepareReaders(tables: number): void {
     const { purpose, count } = this.#options.readers;
-    this.#ahead = Array.from({ length: count }, () => this.open(purpose));
+    this.#ahead = Array.from({ length: Math.min(count, tables) }, () => this.open(purpose));
     // Whoever takes one is told.
     for (const opening of this.#ahead) opening.catch(() => undefined);
   }
