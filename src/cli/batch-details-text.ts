@@ -2,7 +2,7 @@ import type { BatchDetails } from '../lake/batches.js';
 import type { Manifest } from '../lake/manifest.js';
 import { formatBytes, formatCount } from '../system/duration.js';
 import { describeOwner } from '../system/owner.js';
-import { stateStyle } from './batch-text.js';
+import { stateStyle } from './batch-state-style.js';
 import { renderFields, renderTable } from './table.js';
 import { paint, type Terminal } from './terminal.js';
 

@@ -1,6 +1,6 @@
 import type { VerifyResult } from '../lake/verify.js';
 import { formatBytes, formatCount, formatSeconds } from '../system/duration.js';
-import { stateStyle } from './batch-text.js';
+import { stateStyle } from './batch-state-style.js';
 import { renderTable } from './table.js';
 import { paint, type Terminal } from './terminal.js';
 

@@ -7,8 +7,8 @@ import { writeFileAtomic } from '../system/files.js';
 import { redact, redactDeep } from '../system/redact.js';
 import type { CommandContext } from './context.js';
 import { renderReport } from './incident-report-text.js';
-import { pipelineRunsOf, runsOfIncident } from './incident-runs.js';
 import { incidentId, withIncidents } from './incidents.js';
+import { pipelineRunsOf, runsOfIncident } from './runs-of-incident.js';
 
 /** @throws FILE_EXISTS (exit 3): people may have filled in what is there */
 export async function writePostMortem(

@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core';
-import { stateStyle } from '../../cli/batch-text.js';
+import { stateStyle } from '../../cli/batch-state-style.js';
 import { ReviewopsCommand } from '../../cli/command.js';
 import type { CommandContext } from '../../cli/context.js';
 import { renderTable } from '../../cli/table.js';

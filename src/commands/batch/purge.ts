@@ -1,5 +1,9 @@
 import { Flags } from '@oclif/core';
-import { type BatchPurgeResult, batchPurgeResult, batchPurgeText } from '../../cli/batch-purge.js';
+import {
+  type BatchPurgeResult,
+  batchPurgeResult,
+  batchPurgeText,
+} from '../../cli/batch-purge-text.js';
 import { ReviewopsCommand } from '../../cli/command.js';
 import type { CommandContext } from '../../cli/context.js';
 import { destroyFlags } from '../../cli/flags.js';

@@ -1,7 +1,7 @@
 import { Args, Flags } from '@oclif/core';
 import { ReviewopsCommand } from '../../cli/command.js';
 import type { CommandContext } from '../../cli/context.js';
-import { requestLines, type ShownRequest, shownRequest } from '../../cli/gdpr-requests.js';
+import { requestLines, type ShownRequest, shownRequest } from '../../cli/gdpr-request-text.js';
 import { invalid } from '../../system/errors.js';
 import { thisProcess } from '../../system/owner.js';
 

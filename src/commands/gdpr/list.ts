@@ -1,6 +1,6 @@
 import { ReviewopsCommand } from '../../cli/command.js';
 import type { CommandContext } from '../../cli/context.js';
-import { type ShownRequest, shownRequest } from '../../cli/gdpr-requests.js';
+import { type ShownRequest, shownRequest } from '../../cli/gdpr-request-text.js';
 import { renderTable } from '../../cli/table.js';
 import type { Terminal } from '../../cli/terminal.js';
 

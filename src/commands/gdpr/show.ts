@@ -1,7 +1,7 @@
 import { Args } from '@oclif/core';
 import { ReviewopsCommand } from '../../cli/command.js';
 import type { CommandContext } from '../../cli/context.js';
-import { requestLines, type ShownRequest, shownRequest } from '../../cli/gdpr-requests.js';
+import { requestLines, type ShownRequest, shownRequest } from '../../cli/gdpr-request-text.js';
 
 export default class GdprShow extends ReviewopsCommand<ShownRequest> {
   static override summary = 'Show one request: state, deadline, hold, extension.';
