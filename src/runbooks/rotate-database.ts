@@ -1,19 +1,15 @@
 import { z } from 'zod';
 import { defineRunbook } from './engine/definition.js';
+import { lock, oldSessions, soak, undoLock, verifyLocked } from './support/retire-login.js';
 import {
   checkManagement,
-  lock,
-  oldSessions,
   planAlternating,
   prepare,
   prove,
   setNextPassword,
-  soak,
   store,
-  undoLock,
   undoNextPassword,
   undoPrepare,
-  verifyLocked,
   verifyNextPassword,
   verifyPrepared,
   verifyUnprepared,

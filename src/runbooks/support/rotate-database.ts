@@ -2,10 +2,8 @@ import { type Alternates, align, repairsOf } from '../../credentials/database/al
 import { canLogIn, logIn } from '../../credentials/database/login.js';
 import { loginOf, withLogin } from '../../credentials/database/login-url.js';
 import {
-  endSessions,
   managementProblem,
   readRoles,
-  sessionsOf,
   setLogin,
   setPassword,
 } from '../../credentials/database/roles.js';
@@ -17,8 +15,8 @@ import {
   writeRotation,
 } from '../../credentials/record.js';
 import { generatePassword } from '../../credentials/secret.js';
-import { failed, invalid, refused } from '../../system/errors.js';
-import type { Finding, JsonObject, Readiness, Verified } from '../engine/definition.js';
+import { invalid, refused } from '../../system/errors.js';
+import type { Finding, JsonObject, Verified } from '../engine/definition.js';
 import type { Plan, PlanTarget } from '../engine/plan.js';
 import type { AnyContext } from './context.js';
 import {
@@ -29,19 +27,12 @@ import {
   settingsOf,
   urlOf,
 } from './database-logins.js';
-import {
-  hoursAfter,
-  mustRotation,
-  note,
-  pauseAfter,
-  rotationOf,
-  sinksOf,
-  unnote,
-} from './rotation.js';
-import { goneBack, storeFresh, verifyFinished } from './rotation-sinks.js';
+import { hoursAfter, mustRotation, note, rotationOf, sinksOf } from './rotation.js';
+import { storeFresh, verifyFinished } from './rotation-sinks.js';
 import { hideValues } from './secrets.js';
 
-const kind = 'database';
+/** The kind of credential that rotates here. */
+export const kind = 'database';
 
 /** Who takes over from whom. */
 async function alternates(context: AnyContext): Promise<Alternates & { url: string }> {
@@ -69,12 +60,18 @@ async function alternates(context: AnyContext): Promise<Alternates & { url: stri
 }
 
 /** From the plan: what was approved stays, whatever sinks hold meanwhile. */
-function planned(context: AnyContext): Alternates {
+export function planned(context: AnyContext): Alternates {
   const { active, next, owner } = (context.plan?.totals ?? {}) as Record<string, string>;
   if (!active || !next || !owner) throw new Error('The plan names no roles.');
   return { active, next, owner };
 }
 
+/**
+ * Whether the two roles and their owner are as configured and may be managed.
+ *
+ * @throws ROTATION_NOT_CONFIGURED (exit 2), ROLE_UNEXPECTED, ROTATION_NOT_ALLOWED and
+ * ROTATION_UNDER_WAY (exit 3)
+ */
 export async function checkManagement(context: AnyContext): Promise<Finding> {
   await requireNoOther(context.services.home, kind, context.runId);
   const { active, next, owner } = await alternates(context);
@@ -89,6 +86,10 @@ export async function checkManagement(context: AnyContext): Promise<Finding> {
   return { state: 'ok', summary: `${active} is in use; ${next} takes over.` };
 }
 
+/**
+ * Names the differences that are repaired, the roles and the sinks. `totals` holds `active`, `next` and
+ * `owner`, which every later step reads.
+ */
 export async function planAlternating(context: AnyContext): Promise<Plan> {
   const { active, next, owner } = await alternates(context);
   const { soakHours } = settingsOf(context);
@@ -166,6 +167,11 @@ async function begun(context: AnyContext): Promise<Rotation> {
   return rotation;
 }
 
+/**
+ * Begins the rotation, and repairs those differences that the plan names.
+ *
+ * @throws PLAN_CHANGED, ROTATION_UNDER_WAY (exit 3)
+ */
 export async function prepare(context: AnyContext): Promise<JsonObject> {
   await begun(context);
   const allowed = new Set(
@@ -181,6 +187,7 @@ export async function prepare(context: AnyContext): Promise<JsonObject> {
   });
 }
 
+/** Whether the rotation has begun and both roles have the same rights, as the server says. */
 export async function verifyPrepared(context: AnyContext): Promise<Verified> {
   const rotation = await rotationOf(context, kind);
   const left = await asAdmin(context, (client) => repairsOf(client, planned(context)));
@@ -198,6 +205,7 @@ export async function verifyPrepared(context: AnyContext): Promise<Verified> {
 export const undoPrepare = ({ services }: AnyContext): Promise<void> =>
   removeRotation(services.home, kind);
 
+/** Whether nothing of the rotation is kept. */
 export const verifyUnprepared = (context: AnyContext): Promise<Verified> =>
   verifyFinished(context, kind);
 
@@ -218,11 +226,13 @@ async function passwordSet(context: AnyContext): Promise<Rotation> {
   return note(context, rotation, 'created');
 }
 
+/** Sets the new password of the next role and lets it log in, unless it does already. */
 export async function setNextPassword(context: AnyContext): Promise<JsonObject> {
   const { to } = await passwordSet(context);
   return { role: to };
 }
 
+/** Whether the next role logs in with the new password. */
 export async function verifyNextPassword(context: AnyContext): Promise<Verified> {
   const rotation = await rotationOf(context, kind);
   const { next } = planned(context);
@@ -238,6 +248,11 @@ export async function undoNextPassword(context: AnyContext): Promise<void> {
   await asAdmin(context, (client) => setLogin(client, next, false));
 }
 
+/**
+ * Stages the new login in every sink; when one fails, the login and the rotation are taken back.
+ *
+ * @throws SINK_FAILED (exit 1)
+ */
 export async function store(context: AnyContext): Promise<JsonObject> {
   return storeFresh(context, kind, await passwordSet(context), async () => {
     await undoNextPassword(context);
@@ -264,81 +279,4 @@ export async function prove(context: AnyContext): Promise<Finding> {
     state: 'ok',
     summary: `${next} logged in ${verifications} times in a row and works as ${owner}.`,
   };
-}
-
-export const soak = (context: AnyContext): Promise<Readiness> =>
-  pauseAfter(
-    context,
-    kind,
-    'cutOver',
-    settingsOf(context).soakHours,
-    `${planned(context).active} stays usable`,
-  );
-
-/** How long until the sessions of the old login are looked at again, in hours. */
-const lookAgainHours = 1;
-
-export async function oldSessions(context: AnyContext): Promise<Readiness> {
-  const { active } = planned(context);
-  const { endSessions: mayEnd } = await mustRotation(context, kind);
-  const sessions = await asAdmin(context, (client) => sessionsOf(client, active));
-  if (sessions.length === 0) return { ready: true, summary: `Nobody is logged in as ${active}.` };
-  const who = sessions
-    .slice(0, 3)
-    .map(
-      ({ application, client, pid }) =>
-        `${application || 'unnamed'} from ${client ?? 'here'} (pid ${pid})`,
-    )
-    .join(', ');
-  if (mayEnd) {
-    return {
-      ready: true,
-      summary: `${sessions.length} sessions of ${active} will be ended: ${who}.`,
-    };
-  }
-  return {
-    ready: false,
-    due: hoursAfter(context.services.now(), lookAgainHours),
-    reason: `${sessions.length} sessions are still logged in as ${active}: ${who}. Let their programs read the new login; --end-sessions ends them.`,
-  };
-}
-
-export async function lock(context: AnyContext): Promise<JsonObject> {
-  const rotation = await mustRotation(context, kind);
-  const { active } = planned(context);
-  const left = await goneBack(context, kind, rotation);
-  const works = await canLogIn(urlOf(context, rotation.fresh), loginOptions(context));
-  if (left.length > 0 || !works) {
-    throw failed(
-      'NEW_LOGIN_NOT_IN_USE',
-      `${active} is not locked: ${works ? `${left.join(', ')} no longer hands out the new login` : 'the new login does not work'}.`,
-      { hint: 'Find out who changed it. Resume the run, or take it back with --undo.' },
-    );
-  }
-  return asAdmin(context, async (client) => {
-    // Rights that were given to the old login meanwhile go on with the new one.
-    const repairs = await repairsOf(client, planned(context));
-    const late = repairs.filter(({ what }) => !what.startsWith('only '));
-    for (const { what } of late) context.warn(`Given since the plan was made: ${what}.`);
-    await align(client, late);
-    await setLogin(client, active, false);
-    const ended = rotation.endSessions ? await endSessions(client, active) : 0;
-    await note(context, rotation, 'revoked');
-    return { locked: active, sessionsEnded: ended, repaired: late.length };
-  });
-}
-
-export async function verifyLocked(context: AnyContext): Promise<Verified> {
-  const { active } = planned(context);
-  const login = await asAdmin(
-    context,
-    async (client) => (await readRoles(client, [active])).get(active)?.login === true,
-  );
-  return { done: !login, summary: login ? `${active} can still log in.` : `${active} is locked.` };
-}
-
-export async function undoLock(context: AnyContext): Promise<void> {
-  const { active } = planned(context);
-  await asAdmin(context, (client) => setLogin(client, active, true));
-  await unnote(context, await mustRotation(context, kind), 'revoked');
 }
