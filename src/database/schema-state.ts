@@ -45,6 +45,7 @@ export const schemaNewer = (unknown: string[], where = 'the database'): Operator
     { hint: 'Update reviewops to that version: npm install -g reviewops@latest' },
   );
 
+/** The worst of the sets: one migration that this version does not know makes all of it newer. */
 export function judge(sets: AppliedSet[]): SchemaState {
   if (sets.some(({ unknown }) => unknown.length > 0)) return 'newer';
   if (sets.some(({ set, pending }) => pending.length === set.names.length)) return 'missing';

@@ -98,6 +98,7 @@ export function judged(state: CheckState, summary: string, rest: Rest): Finding 
 /** To a tenth, for summaries. */
 export const tenth = (value: number): number => Math.round(value * 10) / 10;
 
+/** To a tenth; 0 of nothing. */
 export const percent = (part: number, whole: number): number =>
   whole === 0 ? 0 : tenth((part / whole) * 100);
 

@@ -43,6 +43,11 @@ export async function readAnchors(path: string): Promise<Anchor[]> {
   return parseAnchors(text, path);
 }
 
+/**
+ * The anchors of a file of JSON lines; `place` names it in errors.
+ *
+ * @throws ANCHOR_UNREADABLE (exit 1)
+ */
 export function parseAnchors(text: string, place: string): Anchor[] {
   try {
     return text

@@ -39,6 +39,11 @@ export async function anchorToBucket(
   return anchor;
 }
 
+/**
+ * All anchors below a prefix, a page of keys at a time.
+ *
+ * @throws ANCHOR_UNREADABLE (exit 1) and what the bucket throws
+ */
 export async function anchorsInBucket(bucket: Bucket, prefix: string): Promise<Anchor[]> {
   const anchors: Anchor[] = [];
   let token: string | undefined;

@@ -46,6 +46,7 @@ export interface Certificate {
   journal: JournalHead;
 }
 
+/** What keeps erased data for some days yet, with the moment at which it lets go. */
 export const residualsOf = (
   residuals: readonly { what: string; days: number }[],
   erasedAt: Date,
@@ -62,6 +63,7 @@ export function stateOf(
   return open ? 'provisional' : 'final';
 }
 
+/** Writes the certificate of its request, in place of the one before. */
 export async function writeCertificate(lake: Lake, certificate: Certificate): Promise<void> {
   await lake.put(certificateKey(certificate.requestId), serialise(certificate));
 }

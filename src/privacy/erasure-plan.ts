@@ -68,6 +68,7 @@ export interface DiscoveryWork extends Omit<LakeWork, 'model'> {
   readOnly: boolean;
 }
 
+/** Connects for one piece of work, under the limits of the configuration. */
 export const inDatabase = <T>(
   { target, config, job, readOnly }: Pick<DiscoveryWork, 'target' | 'config' | 'job' | 'readOnly'>,
   purpose: string,

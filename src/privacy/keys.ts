@@ -25,6 +25,7 @@ export interface PrivacyKeys {
   open(purpose: string, sealed: string): string;
 }
 
+/** The keys that digest and seal identifiers, derived (HKDF-SHA-256) from the key of the pseudonyms. */
 export function derivePrivacyKeys(pseudonymKey: Uint8Array): PrivacyKeys {
   const derive = (use: string) =>
     Buffer.from(hkdfSync('sha256', pseudonymKey, '', `reviewops privacy ${use} ${version}`, 32));

@@ -157,6 +157,11 @@ function requireDiscreetId(requestId: string, identifiers: Identifiers): void {
 
 export const serialise = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;
 
+/**
+ * A request with the etag of its record; undefined when there is none.
+ *
+ * @throws REQUEST_ID_INVALID (exit 2), REQUEST_DAMAGED (exit 1)
+ */
 export async function findRequest(
   lake: Lake,
   requestId: string,

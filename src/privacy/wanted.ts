@@ -39,6 +39,7 @@ export const wantedSize = (needles: Needles): string =>
     .map((domain) => needles.size(domain))
     .join();
 
+/** What texts are searched for, from what is known of the people. Personal, pseudonyms included. */
 export function wantedOf(needles: Needles, pseudonymKey: Uint8Array): Wanted {
   const given = ['customer', 'buyer'].flatMap((domain) => needles.of(domain));
   const emails = needles.of('email');

@@ -56,6 +56,11 @@ export function requireLevels(page: Page, leaf: Leaf): void {
   if (old) throw new FormatProblem('its levels are in an old encoding');
 }
 
+/**
+ * A data page taken apart: levels (undefined where the column has none) and encoded values.
+ *
+ * @throws FormatProblem
+ */
 export async function openPage(
   page: Page,
   body: Buffer,

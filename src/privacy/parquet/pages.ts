@@ -75,5 +75,6 @@ async function pageAt(handle: FileHandle, start: number, end: number): Promise<P
   }
 }
 
+/** The bytes of a page behind its header, as they are stored. */
 export const bodyOf = (handle: FileHandle, page: Page): Promise<Buffer> =>
   readAt(handle, page.start + page.headerBytes, page.bodyBytes);

@@ -158,6 +158,7 @@ function filterRuns(bytes: Buffer, { keep, onGone }: Choice): Buffer {
   return withLength(encodeRuns(valuesKept(values, keep), 1));
 }
 
+/** The bytes behind their length, four bytes little-endian. */
 export function withLength(bytes: Buffer): Buffer {
   const length = Buffer.alloc(4);
   length.writeUInt32LE(bytes.length);

@@ -12,6 +12,7 @@ import { isRunId, runsDirectory } from './journal.js';
  */
 const directory = (home: string): string => join(runsDirectory(home), 'unsynchronised');
 
+/** Marks a run before its journal is written; throws what the file system throws, by path. */
 export async function markUnsynchronised(home: string, runId: string): Promise<void> {
   const path = join(directory(home), `${runId}.${randomBytes(4).toString('hex')}`);
   try {
@@ -22,6 +23,7 @@ export async function markUnsynchronised(home: string, runId: string): Promise<v
   }
 }
 
+/** Removes marks, those that are gone already included. `marks`: names as `unsynchronisedRuns` gives them. */
 export async function removeMarks(home: string, marks: readonly string[]): Promise<void> {
   for (const mark of marks) await rm(join(directory(home), mark), { force: true });
 }

@@ -50,6 +50,11 @@ export async function subject(context: AnyContext): Promise<{ user: string; call
 export const keysOf = async (context: AnyContext, user: string): Promise<UserKeys> =>
   new UserKeys(user, await awsAccess(context));
 
+/**
+ * Who rotates whose key.
+ *
+ * @throws SESSION_CREDENTIALS, NO_IAM_USER, ROTATION_UNDER_WAY (exit 3)
+ */
 export async function checkIdentity(context: AnyContext): Promise<Finding> {
   await requireNoOther(context.services.home, kind, context.runId);
   const { user, caller } = await subject(context);
@@ -162,6 +167,11 @@ async function present(context: AnyContext): Promise<Present> {
   return { user, old, key };
 }
 
+/**
+ * Whether the user has one key, active and known, with room for another.
+ *
+ * @throws KEY_UNEXPECTED, KEY_INACTIVE, KEY_LIMIT, NOTHING_TO_ROTATE (exit 3)
+ */
 export async function checkKeys(context: AnyContext): Promise<Finding> {
   const { user, key } = await present(context);
   const days = Math.floor(
@@ -174,6 +184,7 @@ export async function checkKeys(context: AnyContext): Promise<Finding> {
   };
 }
 
+/** Names the user, the sinks and the old key. Throws what `checkKeys` throws. */
 export async function planAws(context: AnyContext): Promise<Plan> {
   const { user, key } = await present(context);
   const { soakHours, graceHours, consumers } = settingsOf(context);

@@ -62,6 +62,7 @@ export async function orCritical(work: () => Promise<Finding>): Promise<Finding>
   }
 }
 
+/** The first stage that failed, leaving out how the embedded server stands. */
 export const failing = ({ results }: Context): Finding | undefined =>
   stages
     .filter((stage) => stage !== 'server')

@@ -35,6 +35,7 @@ export async function verifyAgain(context: EraseContext): Promise<Finding> {
       };
 }
 
+/** What the verification of this run found, and what stays with its reason. */
 export function outcomeOf(context: EraseContext): Outcome {
   const read = context.results.verify?.finding?.evidence as unknown as Verification | undefined;
   const verification = read ?? emptyVerification();

@@ -29,6 +29,7 @@ async function lostTombstones(context: EraseContext): Promise<number> {
   );
 }
 
+/** What the plan of this run was made from; searched again in a process that did not make it. */
 export async function discovered(context: EraseContext): Promise<Discovery> {
   const known = discoveries.get(context.runId);
   if (known !== undefined) return known;
@@ -41,6 +42,7 @@ async function search(context: EraseContext): Promise<Discovery> {
   return discover(await workOf(context), await subjectsOf(context), known);
 }
 
+/** Searches database and lake, and names everything that goes. */
 export async function makePlan(context: EraseContext): Promise<Plan> {
   const records = await requireOpen(context);
   const keys = await keysOf(context);

@@ -45,6 +45,11 @@ export async function requestsOf(context: EraseContext): Promise<RequestRecord[]
   return open;
 }
 
+/**
+ * The requests of the run, each of which may be carried out now.
+ *
+ * @throws LEGAL_HOLD, REQUEST_FINAL (exit 3), REQUEST_NOT_FOUND (exit 2)
+ */
 export async function requireOpen(context: EraseContext): Promise<RequestRecord[]> {
   const { requireNoHold } = await import('../../privacy/requests.js');
   const records = await requestsOf(context);
@@ -81,6 +86,7 @@ async function returnedRequests(context: EraseContext): Promise<RequestRecord[]>
   );
 }
 
+/** The people of the run with their identifiers, opened: personal, never to be written anywhere. */
 export async function subjectsOf(context: EraseContext): Promise<Subject[]> {
   if (context.input.replay === true) {
     const { requestIds, customer, buyer } = await returned(context);
@@ -126,6 +132,7 @@ export async function foundBefore(context: EraseContext): Promise<Needles> {
   return known;
 }
 
+/** What searching and erasing take. The lake includes the files of this machine's state directory. */
 export async function workOf(context: EraseContext, access = { write: false }) {
   const { services } = context;
   const { target, readOnly } = await databaseOf(context, access);
@@ -155,11 +162,13 @@ export const plannedObjects = ({ plan }: EraseContext): PlannedObject[] =>
       };
     });
 
+/** The uploads that nobody finished and that the plan aborts. */
 export const plannedUploads = ({ plan }: EraseContext): PlannedUpload[] =>
   (plan?.targets ?? [])
     .filter(({ type }) => type === 'upload')
     .map(({ name, state }) => ({ key: name, begunAt: String(state.begunAt) }));
 
+/** The tables of the plan; `fingerprint` is the digest that the rows had when it was made. */
 export const plannedTables = ({ plan }: EraseContext) =>
   (plan?.targets ?? [])
     .filter(({ type }) => type === 'table')

@@ -108,11 +108,13 @@ async function comesToList(
 const isListed = (keys: UserKeys, id: string, signal: AbortSignal): Promise<boolean> =>
   comesToList(keys, (ids) => ids.includes(id), signal);
 
+/** Makes the new key, unless this run has made it; its secret is kept, sealed. */
 export async function createKey(context: AnyContext): Promise<JsonObject> {
   const { to } = await keyMade(context);
   return { key: to };
 }
 
+/** Whether the record has the new key and IAM lists it. */
 export async function verifyCreated(context: AnyContext): Promise<Verified> {
   const { user } = planned(context);
   const rotation = await rotationOf(context, kind);
@@ -128,6 +130,7 @@ export async function verifyCreated(context: AnyContext): Promise<Verified> {
   };
 }
 
+/** Deletes the new key, or one whose secret was lost on the way, and the record of the rotation. */
 export async function undoCreate(context: AnyContext): Promise<void> {
   const { user, from } = planned(context);
   const keys = await keysOf(context, user);
@@ -153,9 +156,15 @@ export async function verifyUncreated(context: AnyContext): Promise<Verified> {
   };
 }
 
+/**
+ * Stages the new key in every sink; when one fails, the key is deleted.
+ *
+ * @throws SINK_FAILED (exit 1)
+ */
 export const storeKey = async (context: AnyContext): Promise<JsonObject> =>
   storeFresh(context, kind, await keyMade(context), () => undoCreate(context));
 
+/** Waits `credentials.aws.soakHours` after the cut-over. */
 export const soakKey = (context: AnyContext): Promise<Readiness> =>
   pauseAfter(
     context,
@@ -188,6 +197,11 @@ export async function oldKeyUnused(context: AnyContext): Promise<Readiness> {
     : { ready: false, due, reason: `${last}${who} Looked at again at ${due.toISOString()}.` };
 }
 
+/**
+ * Deactivates the old key, once the new one is proven to work.
+ *
+ * @throws NEW_KEY_NOT_IN_USE (exit 1) when a sink went back; what STS throws for the new key
+ */
 export async function deactivate(context: AnyContext): Promise<JsonObject> {
   const { user, from } = planned(context);
   const rotation = await mustRotation(context, kind);
@@ -213,17 +227,20 @@ async function stateOf(context: AnyContext): Promise<'active' | 'inactive' | 'go
   return key.active ? 'active' : 'inactive';
 }
 
+/** Whether the old key is inactive or gone, as IAM says. */
 export async function verifyDeactivated(context: AnyContext): Promise<Verified> {
   const state = await stateOf(context);
   return { done: state !== 'active', summary: `${planned(context).from} is ${state}.` };
 }
 
+/** Activates the old key again. */
 export async function undoDeactivate(context: AnyContext): Promise<void> {
   const { user, from } = planned(context);
   await (await keysOf(context, user)).setActive(from, true);
   await unnote(context, await mustRotation(context, kind), 'revoked');
 }
 
+/** Waits `credentials.aws.graceHours` after the old key was deactivated. */
 export const grace = (context: AnyContext): Promise<Readiness> =>
   pauseAfter(
     context,
@@ -233,6 +250,11 @@ export const grace = (context: AnyContext): Promise<Readiness> =>
     `${planned(context).from} stays inactive and can be activated again`,
   );
 
+/**
+ * Deletes the old key.
+ *
+ * @throws KEY_REACTIVATED (exit 1) when somebody needed it again
+ */
 export async function deleteKey(context: AnyContext): Promise<JsonObject> {
   const { user, from } = planned(context);
   if ((await stateOf(context)) === 'active') {
@@ -248,6 +270,7 @@ export async function deleteKey(context: AnyContext): Promise<JsonObject> {
   return { key: from };
 }
 
+/** Whether IAM no longer lists the old key. */
 export async function verifyDeleted(context: AnyContext): Promise<Verified> {
   const state = await stateOf(context);
   return { done: state === 'gone', summary: `${planned(context).from} is ${state}.` };

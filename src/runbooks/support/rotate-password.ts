@@ -62,6 +62,11 @@ async function neonOf(context: AnyContext): Promise<NeonRoles> {
   return new NeonRoles({ api, project, branch, key, signal });
 }
 
+/**
+ * Whether the login in use works and is the one that may rotate.
+ *
+ * @throws ROLE_UNEXPECTED, ROTATION_UNDER_WAY (exit 3), and what logging in throws
+ */
 export async function checkLogin(context: AnyContext): Promise<Finding> {
   await requireNoOther(context.services.home, kind, context.runId);
   const url = await currentUrl(context);
@@ -84,6 +89,7 @@ export async function checkLogin(context: AnyContext): Promise<Finding> {
   return { state: 'ok', summary: `${login} is in use.`, evidence: { role: login } };
 }
 
+/** Names the role and the sinks, and how long there will be a gap. */
 export async function planPassword(context: AnyContext): Promise<Plan> {
   const url = await currentUrl(context);
   const { user: role } = loginOf(url);
@@ -177,17 +183,20 @@ export async function rehearse(context: AnyContext): Promise<JsonObject> {
   return { sinks: sinks.map(({ id }) => id) };
 }
 
+/** Whether every sink has taken the values once. */
 export async function verifyRehearsed(context: AnyContext): Promise<Verified> {
   const done = (await rotationOf(context, kind))?.moments.stored !== undefined;
   return { done, summary: done ? 'Every sink took it.' : 'Not every sink has taken it.' };
 }
 
+/** Removes what was staged for the rehearsal, and the record of the rotation. */
 export async function undoRehearse(context: AnyContext): Promise<void> {
   const { variable } = settingsOf(context);
   await unstageEverywhere(await sinksOf(context, kind), [variable]);
   await removeRotation(context.services.home, kind);
 }
 
+/** Whether nothing is staged and nothing of the rotation is kept. */
 export async function verifyUnrehearsed(context: AnyContext): Promise<Verified> {
   const kept = await verifyFinished(context, kind);
   return kept.done ? verifyUnstored(context, kind) : kept;
@@ -283,6 +292,7 @@ async function askNeon(context: AnyContext, rotation: Rotation): Promise<string>
   return neon.reset(rotation.from);
 }
 
+/** Whether the new password logs in and every sink that can be read hands it out. */
 export async function verifySwitched(context: AnyContext): Promise<Verified> {
   const rotation = await mustRotation(context, kind);
   const { fresh } = rotation;
@@ -302,6 +312,7 @@ export async function verifySwitched(context: AnyContext): Promise<Verified> {
   };
 }
 
+/** Several logins in a row: one success proves nothing behind a pooler or with replicas. */
 export async function proveLogin(context: AnyContext): Promise<Finding> {
   const { verifications } = settingsOf(context);
   const rotation = await mustRotation(context, kind);

@@ -20,11 +20,13 @@ import { mustRotation, note, rotationOf, sinksOf, unnote } from './rotation.js';
 
 /** The steps of a rotation that are the same for every kind of credential. */
 
+/** The new values, by the names under which they are handed out. Secret. */
 export const freshOf = ({ fresh }: Rotation): Values => {
   if (fresh === undefined) throw new Error('There are no new values yet.');
   return fresh;
 };
 
+/** Whether every sink can be reached; says which cannot be read back. Changes nothing. */
 export async function checkSinks(context: AnyContext, kind: CredentialKind): Promise<Finding> {
   const sinks = await sinksOf(context, kind);
   for (const sink of sinks) await sink.probe();
@@ -72,6 +74,7 @@ async function takenBack(
   }
 }
 
+/** Whether every sink that can be read has the new values staged. */
 export async function verifyStored(context: AnyContext, kind: CredentialKind): Promise<Verified> {
   const rotation = await rotationOf(context, kind);
   if (rotation?.moments.stored === undefined) {
@@ -87,6 +90,11 @@ export async function verifyStored(context: AnyContext, kind: CredentialKind): P
   };
 }
 
+/**
+ * Removes the staged values from every sink.
+ *
+ * @throws SINK_FAILED (exit 1)
+ */
 export async function undoStore(context: AnyContext, kind: CredentialKind): Promise<void> {
   const rotation = await rotationOf(context, kind);
   if (rotation?.fresh === undefined) return;
@@ -119,6 +127,7 @@ const namesOf = ({ services }: AnyContext, kind: CredentialKind): string[] =>
     ? ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']
     : [services.config.credentials.database.variable];
 
+/** From here on the sinks hand out the new values. */
 export async function cutOver(context: AnyContext, kind: CredentialKind): Promise<JsonObject> {
   const rotation = await mustRotation(context, kind);
   const sinks = await sinksOf(context, kind);
@@ -127,6 +136,7 @@ export async function cutOver(context: AnyContext, kind: CredentialKind): Promis
   return { sinks: sinks.map(({ id }) => id) };
 }
 
+/** Whether every sink that can be read hands out the new values; of others, the record is believed. */
 export async function verifyCutOver(context: AnyContext, kind: CredentialKind): Promise<Verified> {
   const rotation = await mustRotation(context, kind);
   const sinks = await sinksOf(context, kind);
@@ -139,6 +149,11 @@ export async function verifyCutOver(context: AnyContext, kind: CredentialKind): 
   };
 }
 
+/**
+ * Puts the old values back into every sink.
+ *
+ * @throws OLD_VALUES_UNKNOWN, SINK_FAILED (exit 1)
+ */
 export async function undoCutOver(context: AnyContext, kind: CredentialKind): Promise<void> {
   const rotation = await mustRotation(context, kind);
   if (rotation.old === undefined) {
@@ -176,6 +191,7 @@ export async function goneBack(
   return lacking(await sinksOf(context, kind), 'current', freshOf(rotation));
 }
 
+/** Removes the secrets of the rotation, and remembers when the credential was made. */
 export async function finish(context: AnyContext, kind: CredentialKind): Promise<JsonObject> {
   const { services } = context;
   const rotation = await rotationOf(context, kind);
@@ -191,6 +207,7 @@ export async function finish(context: AnyContext, kind: CredentialKind): Promise
   return { madeAt };
 }
 
+/** Whether the secrets of the rotation are gone. */
 export async function verifyFinished(context: AnyContext, kind: CredentialKind): Promise<Verified> {
   const done = (await rotationOf(context, kind)) === undefined;
   return {

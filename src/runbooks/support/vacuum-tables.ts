@@ -60,9 +60,11 @@ export async function selected(client: DatabaseClient, context: Context) {
   return selectTables(await readTables(client, context), input.tables, services.config.maintenance);
 }
 
+/** The tables of the plan as they were when it was made. */
 export const tablesBefore = (context: Context): TableBefore[] =>
   (context.plan?.totals.tables ?? []) as unknown as TableBefore[];
 
+/** The same for the views that the plan names. */
 export const viewsBefore = (context: Context): ViewBefore[] => {
   const planned = new Set(
     (context.plan?.targets ?? []).filter(({ type }) => type === 'view').map(({ name }) => name),
@@ -71,6 +73,7 @@ export const viewsBefore = (context: Context): ViewBefore[] => {
   return views.filter(({ view }) => planned.has(view));
 };
 
+/** Where the last checkpoint stands in the log; null where the role may not make or see one. */
 export const position = async (client: DatabaseClient): Promise<string | null> => {
   const { checkpointPosition } = await import('../../maintenance/vacuum.js');
   return (await checkpointPosition(client)) ?? null;
