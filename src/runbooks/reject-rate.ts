@@ -37,6 +37,7 @@ const advice: Record<string, string> = {
   duplicate_review_id:
     'the same review comes twice: look for a table loaded twice, or a key that is no longer unique; the first is kept, so nothing is lost',
   review_id_missing: 'the source gives reviews without an id: its export or mapping is broken',
+  id_too_long: 'ids are texts of another column: check source.entities.review',
   rating_missing: 'ratings are null or no numbers: check source.entities.review.rating',
   rating_out_of_range: 'ratings are not 1 to 5: has the source changed its scale?',
   body_blank:

@@ -55,6 +55,34 @@ describe('runPipeline', () => {
     expect(gold?.manifest.source).toEqual(bronze?.manifest.source);
   });
 
+  it('loads ids as long as the indexes hold, and rejects longer ones with their reason', async () => {
+    // Of hexadecimal digits that cannot be compressed: indexes hold more of what can.
+    const id = (seed: string, bytes: number) =>
+      `(SELECT left(string_agg(md5('${seed}' || i), ''), ${bytes}) FROM generate_series(1, 70) i)`;
+    await world.client.execute(`
+      INSERT INTO amazon.customer SELECT ${id('c', 1300)}, 'F', 'L', NULL, NULL, now();
+      INSERT INTO amazon.customer SELECT ${id('d', 2000)}, 'F', 'L', NULL, NULL, now();
+      INSERT INTO amazon.product SELECT ${id('p', 1300)}, 'Long', NULL, 1, 1, 'K1';
+      INSERT INTO amazon.product SELECT ${id('q', 2000)}, 'Longer', NULL, 1, 1, 'K1';
+      INSERT INTO amazon.review SELECT ${id('r', 1300)}, ${id('c', 1300)}, 't', 'fits', 5, true, 1, now();
+      INSERT INTO amazon.review SELECT ${id('s', 1301)}, NULL, 't', 'too long', 5, true, 1, now();
+      INSERT INTO amazon.review SELECT 'L1', ${id('d', 2000)}, 't', 'long customer', 5, true, 1, now();
+      INSERT INTO amazon.review SELECT 'L2', NULL, 't', 'long product', 5, true, 1, now();
+      INSERT INTO amazon.product_reviews SELECT ${id('p', 1300)}, ${id('r', 1300)};
+      INSERT INTO amazon.product_reviews SELECT 'P1', ${id('s', 1301)};
+      INSERT INTO amazon.product_reviews VALUES ('P1', 'L1');
+      INSERT INTO amazon.product_reviews SELECT ${id('q', 2000)}, 'L2';`);
+    const { batchId, stages } = await runPipeline(world.environment, whole);
+    expect(stages.at(-1)).toMatchObject({ rowsOut: 920 + 1 });
+    const silver = await readLayer(world.lake, 'silver', batchId);
+    expect(silver?.manifest.rejected).toMatchObject({ id_too_long: 2, product_unknown: 1 });
+    expect(
+      await world.client.query(
+        'SELECT length(review_id), length(product_id) AS product, length(customer_id) AS customer, body FROM amazon.fact_reviews WHERE length(review_id) > 100',
+      ),
+    ).toEqual([{ length: 1300, product: 1300, customer: 1300, body: 'fits' }]);
+  });
+
   it('leaves a log a run, the metrics of the last run, and its history', async () => {
     const { runId, batchId, stages } = await runPipeline(world.environment, whole);
     const log = (await world.lake.read(`logs/${runId}.jsonl`)).toString().trimEnd().split('\n');
