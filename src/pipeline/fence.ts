@@ -1,13 +1,13 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { copyFile, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DatabaseClient, withClient } from '../database/client.js';
-import { parquetSource } from '../engine/parquet.js';
 import { type Engine, openEngine } from '../engine/session.js';
 import type { PublishedLayer } from '../lake/manifest.js';
 import { type LayerDraft, publishLayer } from '../lake/publish.js';
 import type { PrivacyModel } from '../privacy/model.js';
 import { readSuppression, requireKey, type SuppressionList } from '../privacy/suppression.js';
-import { fetchLayerFiles } from './layer-files.js';
+import { fetchLayerFiles, type LayerFiles } from './layer-files.js';
+import { rejectedByReason } from './rejects.js';
 import type { StageContext } from './stage.js';
 
 /**
@@ -90,10 +90,7 @@ async function rejectedNow(
   const table =
     draft.layer === 'silver' ? tables.find(({ name }) => name === 'rejected') : undefined;
   if (table === undefined) return draft.rejected;
-  const counts = await engine.rows<{ reason: string; rows: number }>(
-    `SELECT reason, count(*) AS rows FROM ${parquetSource(table.files.map(({ path }) => path))} GROUP BY reason ORDER BY reason`,
-  );
-  return Object.fromEntries(counts.map(({ reason, rows }) => [reason, rows]));
+  return rejectedByReason(engine, table);
 }
 
 /** The draft's files are the lake's by now: copies of those are filtered and published anew. */
@@ -104,25 +101,37 @@ async function publishAgain(
   list: SuppressionList,
   accounts: string | undefined,
 ): Promise<PublishedLayer> {
-  const { draftAgain } = await import('../privacy/suppressor.js');
   const scratch = join(context.scratch, 'fence-again');
   const files = await fetchLayerFiles(context.lake, manifest, scratch);
   try {
-    const tables = manifest.tables.map((table) => ({
-      name: table.name,
-      columns: table.columns,
-      files: files.of(table).map((path, part) => ({
-        path,
-        rows: table.files[part]?.rows ?? 0,
-        ranges: table.files[part]?.ranges ?? {},
-      })),
-    }));
-    const again = { ...draft, tables: await draftAgain(tables, scratch) };
+    const again = { ...draft, tables: await draftOf(manifest, files, scratch) };
     return await publishLayer(context.lake, await suppressed(context, again, list, accounts));
   } finally {
     await files.dispose();
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** Copies of the files as a draft. */
+async function draftOf(
+  manifest: PublishedLayer['manifest'],
+  files: LayerFiles,
+  scratch: string,
+): Promise<LayerDraft['tables']> {
+  const directory = join(scratch, 'again');
+  await mkdir(directory, { recursive: true });
+  const drafts: LayerDraft['tables'][number][] = [];
+  for (const table of manifest.tables) {
+    const copies = [];
+    for (const [part, path] of files.of(table).entries()) {
+      const copy = join(directory, `${drafts.length}-${part}-${process.hrtime.bigint()}.parquet`);
+      await copyFile(path, copy);
+      const { rows = 0, ranges = {} } = table.files[part] ?? {};
+      copies.push({ path: copy, rows, ranges });
+    }
+    drafts.push({ name: table.name, columns: table.columns, files: copies });
+  }
+  return drafts;
 }
 
 /**

@@ -1,6 +1,5 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parquetSource } from '../engine/parquet.js';
 import type { Engine } from '../engine/session.js';
 import { manifestKey } from '../lake/layout.js';
 import type { Manifest, ManifestTable } from '../lake/manifest.js';
@@ -9,6 +8,7 @@ import { publishFenced } from './fence.js';
 import { areLinksUnique, declarePieceView, declareSourceViews, reviewTable } from './harmonise.js';
 import { fetchCheckedFiles, filesInPieces, type LayerFiles, rowsInMemory } from './layer-files.js';
 import { pseudonymKeyId } from './pseudonym.js';
+import { rejectedByReason } from './rejects.js';
 import { declareMacros, joinAsGuessed, joinAsWritten, runSqlFile } from './sql.js';
 import type { StageContext, StageResult } from './stage.js';
 import { openStageEngine } from './stage-engine.js';
@@ -150,13 +150,3 @@ async function writePieces(
 
 const rowsOf = ({ tables }: Manifest, table: string): number =>
   tables.find(({ name }) => name === table)?.rows ?? 0;
-
-async function rejectedByReason(
-  engine: Engine,
-  rejected: DraftTable,
-): Promise<Record<string, number>> {
-  const counts = await engine.rows<{ reason: string; rows: number }>(
-    `SELECT reason, count(*) AS rows FROM ${parquetSource(rejected.files.map(({ path }) => path))} GROUP BY reason ORDER BY reason`,
-  );
-  return Object.fromEntries(counts.map(({ reason, rows }) => [reason, rows]));
-}

@@ -1,4 +1,4 @@
-import { copyFile, mkdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config/schema.js';
 import { describeParquet, parquetSource } from '../engine/parquet.js';
@@ -299,26 +299,4 @@ async function count(engine: Engine, path: string, condition: string): Promise<n
     `SELECT count(*) AS rows FROM ${parquetSource([path])} WHERE ${condition}`,
   );
   return row?.rows ?? 0;
-}
-
-/** Copies of published files as a draft, to publish them again with fewer rows. */
-export async function draftAgain(
-  tables: readonly (Omit<DraftTable, 'files'> & {
-    files: { path: string; rows: number; ranges: DraftTable['files'][number]['ranges'] }[];
-  })[],
-  scratch: string,
-): Promise<DraftTable[]> {
-  const directory = join(scratch, 'again');
-  await mkdir(directory, { recursive: true });
-  const drafts: DraftTable[] = [];
-  for (const table of tables) {
-    const files = [];
-    for (const [part, file] of table.files.entries()) {
-      const path = join(directory, `${drafts.length}-${part}-${process.hrtime.bigint()}.parquet`);
-      await copyFile(file.path, path);
-      files.push({ ...file, path });
-    }
-    drafts.push({ name: table.name, columns: table.columns, files });
-  }
-  return drafts;
 }

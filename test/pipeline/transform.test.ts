@@ -1,7 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { manifestKey } from '../../src/lake/layout.js';
 import { pseudonym } from '../../src/pipeline/pseudonym.js';
 import { transform } from '../../src/pipeline/transform.js';
-import { makeStageWorld, type StageWorld } from '../support/stage.js';
+import { derivePrivacyKeys } from '../../src/privacy/keys.js';
+import { addTombstones } from '../../src/privacy/suppression.js';
+import { makeStageWorld, type StageWorld, testPseudonymKey } from '../support/stage.js';
 
 const batchId = '20260102_030405';
 
@@ -304,6 +307,58 @@ describe('transform', () => {
     expect(results.map((result) => result.files)).toEqual([3, 3, 1]);
     expect(results[0]?.silver).toEqual(results[2]?.silver);
     expect(results[0]?.rejects).toEqual(results[2]?.rejects);
+  });
+
+  it('who is erased while it publishes is in nothing of what it leaves', async () => {
+    world = await makeStageWorld();
+    const { lake } = world.context;
+    await world.publishBronze(
+      batchId,
+      tables(
+        `${sound},
+         ('R2', 'C2', 'x', 'fine', 4, NULL, NULL, TIMESTAMPTZ '2025-01-01 00:00:00+00'),
+         ('R3', 'C2', 'x', 'six', 6, NULL, NULL, TIMESTAMPTZ '2025-01-01 00:00:00+00'),
+         ('R4', 'C1', 'x', 'six', 6, NULL, NULL, NULL)`,
+      ),
+    );
+    const keys = derivePrivacyKeys(testPseudonymKey);
+    const erased = pseudonym('C2', testPseudonymKey);
+    let before: string[] | undefined;
+    // The erasure comes between the manifest and the end of the stage.
+    const put = lake.put.bind(lake);
+    lake.put = async (...args) => {
+      const done = await put(...args);
+      if (args[0] === manifestKey('silver', batchId) && before === undefined) {
+        const rows = await world.rows<SilverRow>('silver', batchId, 'review');
+        before = rows.map(({ review_id }) => review_id);
+        await addTombstones(lake, keys, [
+          {
+            requestId: 'DSR-1',
+            kind: 'pseudonym',
+            digest: keys.digest('pseudonym', erased),
+            effectiveAt: '2026-01-01T00:00:00.000Z',
+          },
+        ]);
+      }
+      return done;
+    };
+    const result = await transform(world.context, batchId);
+    expect(before).toEqual(['R1', 'R2']);
+    const silver = await world.rows<SilverRow>('silver', batchId, 'review');
+    expect(silver.map(({ review_id }) => review_id)).toEqual(['R1']);
+    const rejects = await world.rows<{ review_id: string; original_data: string }>(
+      'silver',
+      batchId,
+      'rejected',
+    );
+    expect(rejects.map(({ review_id }) => review_id)).toEqual(['R4']);
+    const { rejected, tables: published } = await world.manifest('silver', batchId);
+    expect(rejected).toEqual({ rating_out_of_range: 1 });
+    expect(published.map(({ name, rows }) => [name, rows])).toEqual([
+      ['review', 1],
+      ['rejected', 1],
+    ]);
+    expect(result).toMatchObject({ rowsOut: 1, rejected: 1 });
   });
 
   it('gives one row a product to a review of several products', async () => {
