@@ -141,7 +141,7 @@ export function createContext(
     json: flags.json,
     terminal: {
       color: wantsColor(process.stdout, environment, flags['no-color']),
-      width: process.stdout.columns ?? 80,
+      width: process.stdout.columns ?? Number.POSITIVE_INFINITY,
     },
     argv: run.argv,
     config: async () => (await loadedConfig()).config,

@@ -1,7 +1,7 @@
 /** How the face that reads our output looks. */
 export interface Terminal {
   color: boolean;
-  /** Columns. */
+  /** Columns; without end where the output is no screen. */
   width: number;
 }
 

@@ -5,7 +5,7 @@ import { stripVTControlCharacters } from 'node:util';
 const plain = /^[\x20-\x7e\u00a1-\u00ac\u00ae-\u02ff\u2010-\u2027]*$/;
 
 // Unicode's tables take as long to load as all the rest of a short command.
-let graphemes: Intl.Segmenter | undefined;
+let segmenter: Intl.Segmenter | undefined;
 let stringWidth: ((text: string) => number) | undefined;
 
 /** Columns of the screen that a text takes; colour codes take none. */
@@ -18,6 +18,12 @@ export function widthOf(text: string): number {
   return stringWidth(visible);
 }
 
+/** Whole characters, as a person counts them. */
+export function graphemes(text: string): Intl.Segments {
+  segmenter ??= new Intl.Segmenter('en', { granularity: 'grapheme' });
+  return segmenter.segment(text);
+}
+
 /** The part that fits, with `…` where something was left out. */
 export function cut(text: string, width: number): string {
   if (width <= 0) return '';
@@ -25,8 +31,7 @@ export function cut(text: string, width: number): string {
   if (plain.test(text)) return `${text.slice(0, width - 1)}…`;
   let used = 0;
   let kept = '';
-  graphemes ??= new Intl.Segmenter('en', { granularity: 'grapheme' });
-  for (const { segment } of graphemes.segment(text)) {
+  for (const { segment } of graphemes(text)) {
     const next = widthOf(segment);
     if (used + next > width - 1) break;
     used += next;
@@ -40,4 +45,38 @@ export function pad(text: string, width: number, align: 'left' | 'right' = 'left
   const short = cut(text, width);
   const space = ' '.repeat(Math.max(0, width - widthOf(short)));
   return align === 'left' ? short + space : space + short;
+}
+
+/** Lines of at most `width` columns, broken between words where that goes. */
+export function wrap(text: string, width: number): string[] {
+  if (widthOf(text) <= width) return [text];
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    const joined = line === '' ? word : `${line} ${word}`;
+    if (widthOf(joined) <= width) {
+      line = joined;
+      continue;
+    }
+    if (line !== '') lines.push(line);
+    line = word;
+    while (widthOf(line) > width) {
+      const head = headOf(line, width);
+      lines.push(head);
+      line = line.slice(head.length);
+    }
+  }
+  return [...lines, line];
+}
+
+/** As many whole characters as fit, at least one. */
+function headOf(text: string, width: number): string {
+  let head = '';
+  let used = 0;
+  for (const { segment } of graphemes(text)) {
+    used += widthOf(segment);
+    if (used > width && head !== '') break;
+    head += segment;
+  }
+  return head;
 }

@@ -1,6 +1,6 @@
-import { widthOf } from '../system/text-width.js';
+import { wrap } from '../system/text-width.js';
 
-export { cut, pad, widthOf } from '../system/text-width.js';
+export { cut, graphemes, pad, widthOf, wrap } from '../system/text-width.js';
 
 /**
  * What a terminal would obey, reorder or join: control characters, marks of direction, joiners,
@@ -28,31 +28,6 @@ export const clean = (text: string): string =>
 /** The same for text of several lines. */
 export const cleanLines = (text: string): string[] => text.split(/\r\n|\r|\n/).map(clean);
 
-/** Whole characters, as a person counts them. */
-export const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
-
-/** Lines of at most `width` columns, broken between words where that goes. */
-export function wrap(text: string, width: number): string[] {
-  if (widthOf(text) <= width) return [text];
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    const joined = line === '' ? word : `${line} ${word}`;
-    if (widthOf(joined) <= width) {
-      line = joined;
-      continue;
-    }
-    if (line !== '') lines.push(line);
-    line = word;
-    while (widthOf(line) > width) {
-      const head = headOf(line, width);
-      lines.push(head);
-      line = line.slice(head.length);
-    }
-  }
-  return [...lines, line];
-}
-
 /** Letters of one column each, whatever the terminal thinks of the rest. */
 const narrow =
   /^[\x20-\x7e\u00a1-\u00ac\u00ae-\u02ff\u0370-\u03ff\u0400-\u0481\u2010-\u2027\u2500-\u257f]*$/;
@@ -74,16 +49,4 @@ function pieces<T extends string | string[]>(text: T, size: number): T[] {
     { length: count },
     (_, index) => text.slice(index * size, (index + 1) * size) as T,
   );
-}
-
-/** As many whole characters as fit, at least one. */
-function headOf(text: string, width: number): string {
-  let head = '';
-  let used = 0;
-  for (const { segment } of graphemes.segment(text)) {
-    used += widthOf(segment);
-    if (used > width && head !== '') break;
-    head += segment;
-  }
-  return head;
 }

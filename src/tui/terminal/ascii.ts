@@ -26,7 +26,7 @@ const drawn: Record<string, string> = {
  */
 export const toAscii = (frame: string): string =>
   frame.replace(/[^\p{ASCII}]+/gu, (text) =>
-    [...graphemes.segment(text)]
+    [...graphemes(text)]
       .map(({ segment }) => drawn[segment] ?? '?'.repeat(widthOf(segment)))
       .join(''),
   );
