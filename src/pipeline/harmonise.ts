@@ -57,6 +57,8 @@ export interface DeclaredSources {
   absent: EntityName[];
   /** Tables with several rows of one id, of which the first in the order of their values counts. */
   repeated: { table: string; rows: number }[];
+  /** Columns beside the reviews' with values that cannot be read; those count as absent. */
+  unread: { table: string; column: string; rows: number }[];
 }
 
 /**
@@ -74,12 +76,16 @@ export async function declareSourceViews(
 ): Promise<DeclaredSources> {
   const absent: EntityName[] = [];
   const repeated: DeclaredSources['repeated'] = [];
+  const unread: DeclaredSources['unread'] = [];
   for (const entity of Object.keys(shape) as EntityName[]) {
     const mapping: Record<string, string | null> = entities[entity];
     const table = bronze.tables.find(({ name }) => name === mapping.table);
     if (table === undefined) {
       if (required.includes(entity)) throw missingTable(bronze, entity, mapping.table ?? '');
       absent.push(entity);
+    }
+    if (table !== undefined && entity !== 'review') {
+      unread.push(...(await countUnread(engine, entity, mapping, table, filesOf)));
     }
     const query = select(entity, mapping, bronze, table, filesOf);
     const id = entity in joinedBy ? joinedBy[entity as keyof typeof joinedBy] : undefined;
@@ -95,7 +101,29 @@ export async function declareSourceViews(
       `CREATE VIEW ${viewName(entity)} AS ${one ? query : `SELECT DISTINCT ON (${id}) * FROM (${query}) ORDER BY ALL`}`,
     );
   }
-  return { absent, repeated };
+  return { absent, repeated, unread };
+}
+
+/** Of a review they are judged one by one; elsewhere a value that cannot be read is left out. */
+async function countUnread(
+  engine: Engine,
+  entity: EntityName,
+  mapping: Record<string, string | null>,
+  table: ManifestTable,
+  filesOf: (table: ManifestTable) => string[],
+): Promise<DeclaredSources['unread']> {
+  const found: DeclaredSources['unread'] = [];
+  for (const [name, type] of Object.entries(shape[entity])) {
+    const column = table.columns.find((candidate) => candidate.name === mapping[name]);
+    if (column === undefined || type === 'VARCHAR' || readable[type].test(column.type)) continue;
+    const { unread } = readColumn(quoteName(column.name), column.type, type);
+    const [counted] = await engine.rows<{ rows: number }>(
+      `SELECT count(${unread}) AS rows FROM ${parquetSource(filesOf(table))}`,
+    );
+    const rows = counted?.rows ?? 0;
+    if (rows > 0) found.push({ table: table.name, column: column.name, rows });
+  }
+  return found;
 }
 
 /**
@@ -205,15 +233,21 @@ function readColumn(
   const isTimeText = type === 'TIMESTAMP WITH TIME ZONE' && from === 'VARCHAR';
   const value = `TRY_CAST(${isTimeText ? withEra(column) : column} AS ${type})`;
   if (readable[type].test(from)) return { value, unread };
-  // The engine rounds to an integer in silence.
-  const isLost =
-    type === 'INTEGER'
-      ? `coalesce(CAST(${value} AS DOUBLE) <> TRY_CAST(${column} AS DOUBLE), true)`
-      : `${value} IS NULL`;
+  const isLost = lostIn(column, value, from, type);
   return {
     value,
     unread: `CASE WHEN ${column} IS NOT NULL AND ${isLost} AND NOT is_placeholder(strip(${text})) THEN ${text} END`,
   };
+}
+
+/** Whether the value is not what the source says: the engine rounds in silence. */
+function lostIn(column: string, value: string, from: string, type: keyof typeof readable): string {
+  if (type === 'INTEGER')
+    return `coalesce(CAST(${value} AS DOUBLE) <> TRY_CAST(${column} AS DOUBLE), true)`;
+  if (type !== 'DOUBLE' || from !== 'VARCHAR') return `${value} IS NULL`;
+  // 4.99999999999999999999 is 5 as a DOUBLE.
+  const whole = `regexp_full_match(strip(${column}), '[+-]?[0-9]*[.]?0*([eE].*)?')`;
+  return `coalesce(${value} = trunc(${value}) AND NOT ${whole}, true)`;
 }
 
 const missingTable = (bronze: Manifest, entity: EntityName, table: string) =>

@@ -47,7 +47,7 @@ export async function transform(
   const engine = await openStageEngine(context, scratch, { inPieces: rowsIn > pieceRows });
   try {
     await declareMacros(engine, context.pseudonymKey);
-    const { absent, repeated } = await declareSourceViews(
+    const { absent, repeated, unread } = await declareSourceViews(
       engine,
       bronze.manifest,
       context.config.source.entities,
@@ -65,6 +65,13 @@ export async function transform(
       context.report({
         type: 'warning',
         message: `Table "${table}" has ${rows} rows with an id that another row has; of each id, one row counts: the first in the order of its values.`,
+      });
+    }
+    for (const { table, column, rows } of unread) {
+      context.log.warn({ batchId, table, column, rows }, 'values cannot be read');
+      context.report({
+        type: 'warning',
+        message: `Column "${column}" of table "${table}" has ${rows} values that cannot be read; they count as absent.`,
       });
     }
     context.report({ type: 'started', task: 'transform', total: rowsIn, unit: 'rows' });

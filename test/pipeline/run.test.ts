@@ -71,11 +71,14 @@ describe('runPipeline', () => {
       INSERT INTO amazon.product_reviews SELECT ${id('p', 1300)}, ${id('r', 1300)};
       INSERT INTO amazon.product_reviews SELECT 'P1', ${id('s', 1301)};
       INSERT INTO amazon.product_reviews VALUES ('P1', 'L1');
-      INSERT INTO amazon.product_reviews SELECT ${id('q', 2000)}, 'L2';`);
+      INSERT INTO amazon.product_reviews SELECT ${id('q', 2000)}, 'L2';
+      INSERT INTO amazon.review VALUES ('L3', NULL, 't', 'one of two', 5, true, 1, now());
+      INSERT INTO amazon.product_reviews VALUES ('P1', 'L3');
+      INSERT INTO amazon.product_reviews SELECT ${id('q', 2000)}, 'L3';`);
     const { batchId, stages } = await runPipeline(world.environment, whole);
     expect(stages.at(-1)).toMatchObject({ rowsOut: 920 + 1 });
     const silver = await readLayer(world.lake, 'silver', batchId);
-    expect(silver?.manifest.rejected).toMatchObject({ id_too_long: 2, product_unknown: 1 });
+    expect(silver?.manifest.rejected).toMatchObject({ id_too_long: 4 });
     expect(
       await world.client.query(
         'SELECT length(review_id), length(product_id) AS product, length(customer_id) AS customer, body FROM amazon.fact_reviews WHERE length(review_id) > 100',

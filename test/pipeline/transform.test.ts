@@ -166,6 +166,52 @@ describe('transform', () => {
     expect(JSON.parse(rejected[1]?.original_data ?? '').rating).toBe('4.99999999999999999999');
   });
 
+  it('rounds no rating that is a text', async () => {
+    const texts = [
+      '4.99999999999999999999',
+      '5.000',
+      ' +4 ',
+      '3e0',
+      '5.0000000000000000000000001',
+      '4.5',
+    ];
+    const { silver, rejected } = await run(
+      texts.map((text, i) => `('R${i + 1}', 'C1', 'x', 'b', '${text}', true, 1, NULL)`).join(', '),
+    );
+    const ratings = await world.rows<{ rating: number }>(
+      'silver',
+      batchId,
+      'review',
+      'review_id',
+      'rating',
+    );
+    expect(silver.map(({ review_id }) => review_id).sort()).toEqual(['R2', 'R3', 'R4']);
+    expect(ratings.map(({ rating }) => rating)).toEqual([5, 4, 3]);
+    expect(
+      rejected.map(({ review_id, reason, original_data: data }) => [
+        review_id,
+        reason,
+        JSON.parse(data).rating,
+      ]),
+    ).toEqual([
+      ['R1', 'rating_out_of_range', texts[0]],
+      ['R5', 'rating_out_of_range', texts[4]],
+      ['R6', 'rating_out_of_range', 4.5],
+    ]);
+  });
+
+  it('tells how many times of accounts cannot be read', async () => {
+    const { silver } = await run(sound, {
+      customer:
+        "SELECT * FROM (VALUES ('C1', 'long ago'), ('C2', '2020-01-01'), ('C3', 'n/a'), ('C4', NULL)) t(customer_id, created_at)",
+    });
+    expect(silver).toHaveLength(1);
+    const warned = world.events.flatMap((event) => (event.type === 'warning' ? event.message : []));
+    expect(warned).toEqual([
+      'Column "created_at" of table "customer" has 1 values that cannot be read; they count as absent.',
+    ]);
+  });
+
   it('gives a review once for each product, whatever the sources without keys repeat', async () => {
     const twice = (columns: string) => `SELECT ${columns} FROM range(2) t(i)`;
     const { result, silver } = await run(

@@ -3,7 +3,7 @@
 -- those would not fit in memory, and then goes to disk with every column of the reviews, texts included.
 CREATE OR REPLACE TABLE piece_link AS
 SELECT {{distinct_links}} review_id, product_id FROM source_review_product
-WHERE review_id IN (SELECT review_id FROM piece_review) AND is_key(product_id);
+WHERE review_id IN (SELECT review_id FROM piece_review) AND product_id IS NOT NULL;
 
 CREATE OR REPLACE TABLE piece_image AS
 SELECT review_id, min(image_url) FILTER (WHERE strip(image_url) <> '') AS image_url
@@ -28,9 +28,12 @@ SELECT
   CASE
     WHEN repeated.source_row IS NOT NULL THEN 'duplicate_review_id'
     WHEN review.review_id IS NULL THEN 'review_id_missing'
-    WHEN NOT is_key(review.review_id) OR NOT is_key(coalesce(review.customer_id, '')) THEN 'id_too_long'
+    WHEN NOT is_key(review.review_id) OR NOT is_key(coalesce(review.customer_id, ''))
+      OR long_link.review_id IS NOT NULL
+      THEN 'id_too_long'
     WHEN review.rating IS NULL THEN 'rating_missing'
     WHEN review.rating < 1 OR review.rating > 5 OR review.rating <> floor(review.rating)
+      OR review.unread_rating IS NOT NULL
       THEN 'rating_out_of_range'
     WHEN is_blank(review.body) THEN 'body_blank'
     WHEN review.unread_verified_purchase IS NOT NULL THEN 'verified_purchase_invalid'
@@ -39,7 +42,8 @@ SELECT
   END AS rule
 FROM piece_review AS review
 LEFT JOIN repeated
-  ON review.source_file = repeated.source_file AND review.source_row = repeated.source_row;
+  ON review.source_file = repeated.source_file AND review.source_row = repeated.source_row
+LEFT JOIN long_link ON review.review_id = long_link.review_id;
 
 CREATE OR REPLACE VIEW silver_review AS
 SELECT
@@ -91,14 +95,14 @@ SELECT
   CASE rule
     WHEN 'duplicate_review_id' THEN 'An earlier row has the same review_id.'
     WHEN 'review_id_missing' THEN 'review_id is null.'
-    WHEN 'id_too_long' THEN 'review_id or customer_id is longer than 1300 bytes, more than indexes hold.'
+    WHEN 'id_too_long' THEN 'An id of review, customer or product is longer than 1300 bytes, more than indexes hold.'
     WHEN 'rating_missing' THEN 'The rating is null or not a number.'
     WHEN 'rating_out_of_range' THEN 'The rating is not a whole number from 1 to 5.'
     WHEN 'body_blank' THEN 'The text is empty once markup and white space are removed.'
     WHEN 'verified_purchase_invalid' THEN 'verified_purchase is neither yes nor no.'
     WHEN 'helpful_votes_invalid' THEN 'helpful_votes is not a whole number, or too large.'
     WHEN 'created_at_invalid' THEN 'created_at is not a time, or beyond the year 294246.'
-    WHEN 'product_unknown' THEN 'The review is linked to no product, or to an id longer than 1300 bytes.'
+    WHEN 'product_unknown' THEN 'The review is linked to no product.'
   END AS error_details,
   CAST({{rejected_at}} AS TIMESTAMP WITH TIME ZONE) AS rejected_at,
   original_data
