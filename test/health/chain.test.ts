@@ -447,7 +447,8 @@ it('join runs out of memory', async () => {
       runbook: 'join-out-of-memory',
       ticket: { severity: 'P2', cause: 'run/ENGINE_OUT_OF_MEMORY', service: 'etl', ofRun: true },
       break: async (broken) => {
-        broken.settings = { ...broken.settings, pipeline: { memoryLimit: '8MB', threads: 2 } };
+        // Less than an extract takes, however its sessions share it.
+        broken.settings = { ...broken.settings, pipeline: { memoryLimit: '4MB', threads: 2 } };
         await runOnce(broken).catch(() => undefined);
       },
       person: async (cured, instruction) => {
