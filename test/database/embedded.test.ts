@@ -366,6 +366,26 @@ describe('after a crash', () => {
     await rm(recordFile(place.home));
   });
 
+  it.runIf(isRoot)('believes no directory that others can write (as root only)', async () => {
+    await ensureEmbedded(options());
+    const { instance } = await record();
+    await stopEmbedded(options());
+    const foreign = mkdtempSync(join(tmpdir(), 'reviewops-'));
+    try {
+      await writeFile(join(foreign, 'state-directory'), `${place.home}\n`);
+      await mkdir(join(foreign, 'instance'));
+      chmodSync(foreign, 0o777);
+      await rename(instance, `${instance}.away`);
+      await rm(recordFile(place.home));
+      expect(await readRecord(place.home)).toBeUndefined();
+      chmodSync(foreign, 0o755);
+      expect(await readRecord(place.home)).toMatchObject({ outside: foreign });
+    } finally {
+      await rename(`${instance}.away`, instance);
+      await rm(foreign, { recursive: true });
+    }
+  });
+
   it('begins anew where the state directory was deleted and made again', async () => {
     const target = await ensureEmbedded(options());
     await ask(target, 'CREATE TABLE gone AS SELECT 1 AS id');

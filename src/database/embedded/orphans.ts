@@ -1,4 +1,4 @@
-import { access, readdir, readFile, realpath, rm } from 'node:fs/promises';
+import { access, lstat, readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, sep } from 'node:path';
 import { errorCode } from '../../system/errors.js';
@@ -18,7 +18,10 @@ const homeFile = 'state-directory';
 export const rememberHome = (outside: string, home: string): Promise<void> =>
   writeFileAtomic(join(outside, homeFile), `${home}\n`, { mode: 0o600 });
 
-/** The directories outside that serve a state directory. Only root makes any, and may look. */
+/**
+ * The directories outside that serve a state directory. Only root makes any, and may look; what
+ * others can write may say anything.
+ */
 export async function directoriesFor(home: string): Promise<string[]> {
   if (process.getuid?.() !== 0) return [];
   const temporary = await realpath(tmpdir());
@@ -29,9 +32,12 @@ export async function directoriesFor(home: string): Promise<string[]> {
       .map((name) => join(temporary, name)),
   ];
   const served = await Promise.all(
-    candidates.map(async (path) => (await readOrEmpty(join(path, homeFile))).trim()),
+    candidates.map(
+      async (path) =>
+        (await isOurs(path)) && (await readOrEmpty(join(path, homeFile))).trim() === home,
+    ),
   );
-  return candidates.filter((_, index) => served[index] === home);
+  return candidates.filter((_, index) => served[index] === true);
 }
 
 /**
@@ -61,6 +67,17 @@ export async function sweepOrphans({ signal, report }: JobContext): Promise<void
         message: `The data of a deleted state directory (${home}) is still in ${outside}.`,
       });
     }
+  }
+}
+
+async function isOurs(path: string): Promise<boolean> {
+  try {
+    const { uid, mode } = await lstat(path);
+    return uid === 0 && (mode & 0o022) === 0;
+  } catch (error) {
+    // Another process removed it meanwhile.
+    if (errorCode(error) === 'ENOENT') return false;
+    throw error;
   }
 }
 
