@@ -25,10 +25,10 @@ export interface Cause {
 const ofData = /^(FILE|MANIFEST|OBJECT|BATCH|SILVER|GOLD|LAYER)_/;
 
 /**
- * What the caller got wrong is no incident; a table that is gone is one. A database without any of
- * ours was not made ready yet, and holds no incidents.
+ * What the caller got wrong is no incident; a table that is gone is one. A schema that was never
+ * made, or is of another version, asks for a command before anything was done.
  */
-const structural = /^(?!SCHEMA_MISSING$)(TABLE|COLUMN|SCHEMA)_(?!NOT_SELECTED)/;
+const structural = /^(?!SCHEMA_(MISSING|OLDER|NEWER)$)(TABLE|COLUMN|SCHEMA)_(?!NOT_SELECTED)/;
 
 /** Whether a failure is one of the system, not of whoever typed the command. */
 export function isFailure(error: unknown): boolean {

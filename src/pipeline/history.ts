@@ -31,9 +31,17 @@ export interface HistoryOptions {
 const connect = <T>(options: HistoryOptions, work: (client: DatabaseClient) => Promise<T>) =>
   withClient(options.target, { purpose: 'run history', ...options }, work);
 
-/** Writes the run as it stands to `maintenance.pipeline_runs`; the run id is the key. */
-export const recordRun = (options: HistoryOptions, run: PipelineRun): Promise<void> =>
+/**
+ * Writes the run as it stands to `maintenance.pipeline_runs`; the run id is the key. `ready` has a
+ * look at the database first, and throws when the run cannot end well there.
+ */
+export const recordRun = (
+  options: HistoryOptions,
+  run: PipelineRun,
+  ready?: (client: DatabaseClient) => Promise<void>,
+): Promise<void> =>
   connect(options, async (client) => {
+    await ready?.(client);
     await client.execute(
       `INSERT INTO maintenance.pipeline_runs
          (run_id, batch_id, command, status, started_at, finished_at, seconds, stages, owner,

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Config } from '../config/schema.js';
+import type { DatabaseClient } from '../database/client.js';
+import { requireSchema } from '../database/migrate.js';
 import type { DatabaseTarget } from '../database/target.js';
 import { loadEngine } from '../engine/session.js';
 import type { Lake } from '../lake/lake.js';
@@ -124,6 +126,9 @@ interface RunParts {
   log: RunLog;
 }
 
+/** A look at the database before a run. */
+type Ready = (client: DatabaseClient) => Promise<void>;
+
 /** One run from its first line of log to its last. */
 class Run {
   readonly #environment: PipelineEnvironment;
@@ -213,7 +218,12 @@ class Run {
   async #recordStart(planned: Stage[]): Promise<void> {
     const needsDatabase = planned.includes('extract') || planned.includes('load');
     try {
-      await this.#record('running', this.#signal);
+      const { config } = this.#environment;
+      // What a load would refuse is refused before an hour of extracting.
+      const ready: Ready | undefined = planned.includes('load')
+        ? (client) => requireSchema(client, config)
+        : undefined;
+      await this.#record('running', this.#signal, { ready });
       this.#recorded = true;
     } catch (error) {
       if (needsDatabase || !isOperatorError(error) || this.#signal.aborted) throw error;
@@ -232,7 +242,7 @@ class Run {
         `${JSON.stringify(this.#metrics(status), null, 2)}\n`,
       );
       if (this.#recorded) {
-        await this.#record(status, farewell(this.#environment.job.signal), error);
+        await this.#record(status, farewell(this.#environment.job.signal), { error });
       }
     } catch (failure) {
       this.#environment.job.report({
@@ -242,7 +252,11 @@ class Run {
     }
   }
 
-  async #record(status: RunStatus, signal: AbortSignal, error?: unknown): Promise<void> {
+  async #record(
+    status: RunStatus,
+    signal: AbortSignal,
+    { error, ready }: { error?: unknown; ready?: Ready | undefined } = {},
+  ): Promise<void> {
     const { config, database, job, tool } = this.#environment;
     const over = status !== 'running';
     const run: PipelineRun = {
@@ -259,7 +273,8 @@ class Run {
       errorMessage: error === undefined ? null : this.#environment.redact(errorMessage(error)),
       toolVersion: tool.version,
     };
-    await recordRun({ target: await database(), settings: config.database, signal }, run);
+    const options = { target: await database(), settings: config.database, signal };
+    await recordRun(options, run, ready);
   }
 
   /** `last_run_metrics.json`: how the last run went, for whoever looks into the lake. */

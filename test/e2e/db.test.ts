@@ -62,10 +62,17 @@ describe('db init', () => {
     await client.execute(
       `INSERT INTO maintenance.migrations (name, run_on) VALUES (${later}, now())`,
     );
-    const { code, json } = await runCli(['db', 'init', '--json'], against());
+    const cwd = await sandbox();
+    const init = await runCli(['db', 'init', '--json'], against());
+    const run = await runCli(['pipeline', 'run', '--json'], { ...against(), cwd });
     await client.execute(`DELETE FROM maintenance.migrations WHERE name = ${later}`);
-    expect(code).toBe(2);
-    expect(json().error).toMatchObject({ code: 'SCHEMA_NEWER' });
+    for (const { code, json } of [init, run]) {
+      expect(code).toBe(2);
+      expect(json().error).toMatchObject({ code: 'SCHEMA_NEWER' });
+    }
+    // Before anything was extracted, and it is no incident that a program is too old.
+    expect(existsSync(join(cwd, '.reviewops', 'data', 'bronze'))).toBe(false);
+    expect(existsSync(join(cwd, '.reviewops', 'incidents', 'spool'))).toBe(false);
   });
 });
 
