@@ -58,8 +58,9 @@ CREATE OR REPLACE MACRO clean_text(value) AS
 CREATE OR REPLACE MACRO is_placeholder(value) AS
   upper(value) IN ('', 'NONE', 'NA', 'N/A', 'NULL', 'NAN');
 
--- In bytes. A key of the serving table's indexes has two ids and a batch, and may have 2,700 in all.
-CREATE OR REPLACE MACRO is_key(value) AS strlen(value) <= 1300;
+-- Whether an id leaves room for the others in an index of the serving table, which holds keys of 2,700
+-- bytes: a review, a product and a batch.
+CREATE OR REPLACE MACRO fits_index(value) AS strlen(value) <= 1300;
 
 -- A text that starts with a letter or digit is not blank; only the others are worth cleaning to see.
 CREATE OR REPLACE MACRO is_blank(value) AS

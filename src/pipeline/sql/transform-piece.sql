@@ -28,7 +28,7 @@ SELECT
   CASE
     WHEN repeated.source_row IS NOT NULL THEN 'duplicate_review_id'
     WHEN review.review_id IS NULL THEN 'review_id_missing'
-    WHEN NOT is_key(review.review_id) OR NOT is_key(coalesce(review.customer_id, ''))
+    WHEN NOT fits_index(review.review_id) OR NOT fits_index(coalesce(review.customer_id, ''))
       OR long_link.review_id IS NOT NULL
       THEN 'id_too_long'
     WHEN review.rating IS NULL THEN 'rating_missing'

@@ -19,7 +19,7 @@ WHERE occurrence > 1;
 -- Nearly always of no row.
 CREATE TABLE long_link AS
 SELECT DISTINCT review_id FROM source_review_product
-WHERE review_id IS NOT NULL AND NOT is_key(product_id);
+WHERE review_id IS NOT NULL AND NOT fits_index(product_id);
 
 CREATE TABLE product_profile AS
 SELECT
