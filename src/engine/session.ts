@@ -87,7 +87,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
 
 /**
  * Sessions that share memory limit and threads, each of which runs its statements on a thread of its
- * own: `count` of them at most as many as there are threads.
+ * own: `count` of them at most as many as there are threads. The memory is freed with the last of them.
+ * Errors are those of a statement.
  */
 export async function openEngines(options: EngineOptions, count: number): Promise<Engine[]> {
   const { DuckDBInstance: Instance } = await loadLibrary();

@@ -71,7 +71,7 @@ export async function transform(
       context.log.warn({ batchId, table, column, rows }, 'values cannot be read');
       context.report({
         type: 'warning',
-        message: `Column "${column}" of table "${table}" has ${rows} values that cannot be read; they count as absent.`,
+        message: `Of the values in column "${column}" of table "${table}", ${rows} cannot be read and count as absent.`,
       });
     }
     context.report({ type: 'started', task: 'transform', total: rowsIn, unit: 'rows' });

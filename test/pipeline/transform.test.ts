@@ -208,7 +208,7 @@ describe('transform', () => {
     expect(silver).toHaveLength(1);
     const warned = world.events.flatMap((event) => (event.type === 'warning' ? event.message : []));
     expect(warned).toEqual([
-      'Column "created_at" of table "customer" has 1 values that cannot be read; they count as absent.',
+      'Of the values in column "created_at" of table "customer", 1 cannot be read and count as absent.',
     ]);
   });
 
